@@ -1,0 +1,2 @@
+/** The subpath `jose/base64url`: upstream's. */
+export * from 'jose-upstream/base64url'

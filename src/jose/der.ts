@@ -1,0 +1,41 @@
+/**
+ * The little of DER (ITU-T X.690 §10) that SM2 keys and signatures need. Strict: no BER, no padding, nothing behind.
+ */
+
+export const INTEGER = 0x02
+export const BIT_STRING = 0x03
+export const OCTET_STRING = 0x04
+export const SEQUENCE = 0x30
+
+/**
+ * Takes one element of this tag off the front: its value and what follows it.
+ * @throws TypeError on another tag, an indefinite or over-long length, or too few bytes
+ */
+export function take(tag: number, from: Buffer): [value: Buffer, rest: Buffer] {
+  if (from[0] !== tag) throw new TypeError('DER: another type was expected')
+  const first = from[1] ?? 0x80
+  let start = 2
+  let length = first
+  if (first >= 0x80) {
+    const size = first - 0x80
+    if (size < 1 || size > 2 || from.length < 2 + size) throw new TypeError('DER: length is not definite')
+    length = from.readUIntBE(2, size)
+    if (length < (size === 1 ? 0x80 : 0x100)) throw new TypeError('DER: length is not minimal')
+    start += size
+  }
+  if (from.length < start + length) throw new TypeError('DER: bytes are missing')
+  return [from.subarray(start, start + length), from.subarray(start + length)]
+}
+
+/** Like `take`, for an element that must be the last one. */
+export function takeLast(tag: number, from: Buffer): Buffer {
+  const [value, rest] = take(tag, from)
+  if (rest.length > 0) throw new TypeError('DER: bytes follow the end')
+  return value
+}
+
+/** One element; values of up to 127 bytes, which covers a signature. */
+export function element(tag: number, value: Buffer): Buffer {
+  if (value.length > 0x7f) throw new RangeError('DER: value too long')
+  return Buffer.concat([Buffer.of(tag, value.length), value])
+}

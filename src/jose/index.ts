@@ -1,0 +1,32 @@
+/**
+ * The npm package `jose` and, under its own names, the SM algorithms of GM/T 0125: what is exported here by name
+ * takes the place of upstream's export, everything else is upstream's.
+ */
+export * from 'jose-upstream'
+
+export { CompactSign, FlattenedSign } from './jws-sign.ts'
+export { compactVerify, flattenedVerify } from './jws-verify.ts'
+export { SignJWT, jwtVerify } from './jwt.ts'
+export { createLocalJWKSet, createRemoteJWKSet } from './jwks.ts'
+export {
+  calculateJwkThumbprint,
+  calculateJwkThumbprintUri,
+  EmbeddedJWK,
+  exportJWK,
+  exportPKCS8,
+  exportSPKI,
+  generateKeyPair,
+  importJWK,
+  importPKCS8,
+  importSPKI,
+} from './keys.ts'
+
+export { SGD_SM3_SM2, SM2_CURVE } from './names.ts'
+export { hmacSm3, sm3 } from './sm3.ts'
+export { sm2Sign, sm2Verify } from './sm2.ts'
+export type { Sm2KeyInput } from './sm2.ts'
+export { sm2SignatureFromDer, sm2SignatureToDer } from './sm2-signature.ts'
+export { selfTest } from './self-test.ts'
+export type { EngineName } from './sm3.ts'
+export { isSm2Key } from './sm2-key.ts'
+export type { Sm2Jwk, Sm2Key } from './sm2-key.ts'

@@ -1,0 +1,47 @@
+/**
+ * JSON Web Token (RFC 7519) with SGD_SM3_SM2. The claims are built and checked by the upstream package itself: its
+ * unsecured JWT takes the same options and throws the same errors, and is given only claims whose signature held.
+ */
+import * as upstream from 'jose-upstream'
+import type { JWTHeaderParameters, JWTVerifyOptions, KeyInput, SignOptions } from 'jose-upstream'
+import { isUnencoded, namesSm2 } from './jws-header.ts'
+import { CompactSign } from './jws-sign.ts'
+import { compactVerify } from './jws-verify.ts'
+import type { VerifyKey } from './jws-verify.ts'
+import { isSm2Alg } from './names.ts'
+
+const { JWTInvalid } = upstream.errors
+
+async function verifyJwt(jwt: string | Uint8Array, key: VerifyKey, options?: JWTVerifyOptions): Promise<unknown> {
+  if (!namesSm2(jwt)) return upstream.jwtVerify(jwt, key, options)
+  const verified = await compactVerify(jwt, key, options)
+  if (isUnencoded(verified.protectedHeader)) throw new JWTInvalid('JWTs MUST NOT use unencoded payload')
+  const header = Buffer.from(JSON.stringify({ alg: 'none', typ: verified.protectedHeader.typ })).toString('base64url')
+  const claims = Buffer.from(verified.payload).toString('base64url')
+  const { payload } = upstream.UnsecuredJWT.decode(`${header}.${claims}.`, options)
+  return { ...verified, payload }
+}
+
+/** As upstream's, and for SGD_SM3_SM2. */
+export const jwtVerify = verifyJwt as typeof upstream.jwtVerify
+
+/** As upstream's, and for SGD_SM3_SM2. */
+export class SignJWT extends upstream.SignJWT {
+  #header: JWTHeaderParameters | undefined
+
+  override setProtectedHeader(header: JWTHeaderParameters): this {
+    super.setProtectedHeader(header)
+    this.#header = header
+    return this
+  }
+
+  override async sign(key: KeyInput, options?: SignOptions): Promise<string> {
+    if (!isSm2Alg(this.#header?.alg)) return super.sign(key, options)
+    const header = this.#header as JWTHeaderParameters
+    if (isUnencoded(header)) throw new JWTInvalid('JWTs MUST NOT use unencoded payload')
+    // Upstream keeps the claims by builder and not by class: its unsecured JWT serialises those of this object.
+    const unsecured = upstream.UnsecuredJWT.prototype.encode.call(this as unknown as upstream.UnsecuredJWT)
+    const claims = Buffer.from(unsecured.split('.')[1] as string, 'base64url')
+    return new CompactSign(claims).setProtectedHeader(header).sign(key, options)
+  }
+}

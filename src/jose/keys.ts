@@ -1,0 +1,152 @@
+/**
+ * Import, export, generation and thumbprint (RFC 7517, RFC 7638) of SM2 keys under the upstream package's own names;
+ * keys of every other kind go to upstream.
+ */
+import * as upstream from 'jose-upstream'
+import type {
+  CryptoKey,
+  GenerateKeyPairOptions,
+  GenerateKeyPairResult,
+  JWK,
+  JWSHeaderParameters,
+  FlattenedJWSInput,
+  KeyImportOptions,
+  KeyObject,
+} from 'jose-upstream'
+import { isSm2Alg } from './names.ts'
+import {
+  generateSm2KeyPair,
+  isSm2Jwk,
+  isSm2Key,
+  sm2KeyFromJwk,
+  sm2KeyFromPkcs8,
+  sm2KeyFromSpki,
+  sm2KeyToDer,
+  sm2KeyToJwk,
+} from './sm2-key.ts'
+import type { Sm2Key } from './sm2-key.ts'
+import { maySm2KeyObject, sm2KeyFromKeyObject, toSm2Key } from './sm2-key-input.ts'
+
+const { JOSENotSupported, JWSInvalid } = upstream.errors
+
+/** As upstream's. A JWK with `crv: sm2p256v1` becomes an `Sm2Key`, for `SGD_SM3_SM2` and no other algorithm. */
+export const importJWK = (async (jwk: JWK, alg?: string, options?: KeyImportOptions) => {
+  if (!isSm2Jwk(jwk)) return upstream.importJWK(jwk, alg, options)
+  const wanted = alg ?? jwk.alg
+  if (!wanted) throw new TypeError('"alg" argument is required when "jwk.alg" is not present')
+  if (!isSm2Alg(wanted)) throw new JOSENotSupported('Invalid or unsupported JWK "alg" (Algorithm) Parameter value')
+  return sm2KeyFromJwk(jwk, extractableOption(options))
+}) as typeof upstream.importJWK
+
+/** As upstream's; with `SGD_SM3_SM2` the PEM must hold an SM2 key, and the result is an `Sm2Key`. */
+export async function importSPKI(spki: string, alg: string, options?: KeyImportOptions): Promise<CryptoKey> {
+  if (!isSm2Alg(alg)) return upstream.importSPKI(spki, alg, options)
+  const extractable = extractableOption(options)
+  const der = pemBody(spki, 'PUBLIC KEY', '"spki" must be SPKI formatted string')
+  return supported(() => sm2KeyFromSpki(der, extractable))
+}
+
+/** As upstream's; with `SGD_SM3_SM2` the PEM must hold an SM2 key, and the result is an `Sm2Key`. */
+export async function importPKCS8(pkcs8: string, alg: string, options?: KeyImportOptions): Promise<CryptoKey> {
+  if (!isSm2Alg(alg)) return upstream.importPKCS8(pkcs8, alg, options)
+  const extractable = extractableOption(options)
+  const der = pemBody(pkcs8, 'PRIVATE KEY', '"pkcs8" must be PKCS#8 formatted string')
+  return supported(() => sm2KeyFromPkcs8(der, extractable))
+}
+
+/** As upstream's, and for SM2 keys: an `Sm2Key`, or a Node KeyObject on the curve SM2. */
+export async function exportJWK(key: CryptoKey | KeyObject | Uint8Array): Promise<JWK> {
+  const sm2Key = exportable(key, 'JWK')
+  return sm2Key ? sm2KeyToJwk(sm2Key) : upstream.exportJWK(key)
+}
+
+/** As upstream's, and for SM2 keys. */
+export async function exportSPKI(key: CryptoKey | KeyObject): Promise<string> {
+  const sm2Key = exportable(key, 'SPKI', 'public')
+  return sm2Key ? pem(sm2KeyToDer(sm2Key), 'PUBLIC KEY') : upstream.exportSPKI(key)
+}
+
+/** As upstream's, and for SM2 keys. */
+export async function exportPKCS8(key: CryptoKey | KeyObject): Promise<string> {
+  const sm2Key = exportable(key, 'PKCS#8', 'private')
+  return sm2Key ? pem(sm2KeyToDer(sm2Key), 'PRIVATE KEY') : upstream.exportPKCS8(key)
+}
+
+/** As upstream's, and for `SGD_SM3_SM2`. */
+export async function generateKeyPair(alg: string, options?: GenerateKeyPairOptions): Promise<GenerateKeyPairResult> {
+  return isSm2Alg(alg) ? generateSm2KeyPair(extractableOption(options)) : upstream.generateKeyPair(alg, options)
+}
+
+type Digest = 'sha256' | 'sha384' | 'sha512'
+
+/** As upstream's, and for an `Sm2Key`. The default stays SHA-256 (RFC 7638). */
+export async function calculateJwkThumbprint(key: JWK | CryptoKey | KeyObject, digest?: Digest): Promise<string> {
+  return upstream.calculateJwkThumbprint(jwkOfSm2(key) ?? key, digest)
+}
+
+/** As upstream's, and for an `Sm2Key`. */
+export async function calculateJwkThumbprintUri(key: JWK | CryptoKey | KeyObject, digest?: Digest): Promise<string> {
+  return upstream.calculateJwkThumbprintUri(jwkOfSm2(key) ?? key, digest)
+}
+
+/** As upstream's, and for the key in the header of an `SGD_SM3_SM2` token. */
+export async function EmbeddedJWK(header?: JWSHeaderParameters, token?: FlattenedJWSInput): Promise<CryptoKey> {
+  const { alg, jwk } = { ...header, ...token?.header }
+  if (!isSm2Alg(alg)) return upstream.EmbeddedJWK(header, token)
+  if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk))
+    throw new JWSInvalid('"jwk" (JSON Web Key) Header Parameter must be a JSON object')
+  try {
+    return toSm2Key(jwk, 'verify')
+  } catch (cause) {
+    throw new JWSInvalid('Invalid Embedded JWK', { cause })
+  }
+}
+
+function asSm2(key: unknown): Sm2Key | undefined {
+  if (isSm2Key(key)) return key
+  if (!maySm2KeyObject(key)) return undefined
+  try {
+    return sm2KeyFromKeyObject(key)
+  } catch {
+    return undefined // of a type Node has no name for, and not SM2: upstream says what it makes of it
+  }
+}
+
+function jwkOfSm2(key: unknown): JWK | undefined {
+  const sm2Key = asSm2(key)
+  return sm2Key && sm2KeyToJwk(sm2Key)
+}
+
+function exportable(key: unknown, form: string, type?: 'public' | 'private'): Sm2Key | undefined {
+  const sm2Key = asSm2(key)
+  if (sm2Key && !sm2Key.extractable) throw new TypeError(`non-extractable SM2 key cannot be exported as ${form}`)
+  if (sm2Key && type && sm2Key.type !== type) throw new TypeError(`key is not a ${type} key`)
+  return sm2Key
+}
+
+function extractableOption(options: { extractable?: boolean } | undefined): boolean | undefined {
+  const extractable: unknown = options?.extractable
+  if (extractable !== undefined && typeof extractable !== 'boolean')
+    throw new TypeError('"extractable" option must be a boolean')
+  return extractable
+}
+
+function supported<Key>(read: () => Key): Key {
+  try {
+    return read()
+  } catch (cause) {
+    throw new JOSENotSupported('Invalid or unsupported key format', { cause })
+  }
+}
+
+function pemBody(text: unknown, label: string, message: string): Buffer {
+  const match =
+    typeof text === 'string' && text.match(/^-----BEGIN ([A-Z ]+)-----([A-Za-z0-9+/=\s]+)-----END \1-----\s*$/)
+  if (!match || match[1] !== label) throw new TypeError(message)
+  return Buffer.from(match[2] as string, 'base64')
+}
+
+function pem(der: Buffer, label: string): string {
+  const lines = der.toString('base64').match(/.{1,64}/g) ?? []
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`].join('\n')
+}

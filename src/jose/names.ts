@@ -1,0 +1,13 @@
+/**
+ * The names of GM/T 0125.1 (algorithms) and GM/T 0125.4 (keys) that this package adds to JOSE.
+ */
+
+/** JWS `alg`: SM2 signature over SM3 with ZA (GM/T 0125.1, SGD label of GM/T 0006). */
+export const SGD_SM3_SM2 = 'SGD_SM3_SM2'
+
+/** JWK `crv` of the SM2 recommended curve (GM/T 0125.4). */
+export const SM2_CURVE = 'sm2p256v1'
+
+export function isSm2Alg(alg: unknown): boolean {
+  return alg === SGD_SM3_SM2
+}

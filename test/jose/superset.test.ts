@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import * as jose from 'jose'
+import * as upstream from 'jose-upstream'
+import gm from '../support/gm.json' with { type: 'json' }
+
+const room = new URL('../../src/jose/', import.meta.url)
+const own = JSON.parse(readFileSync(new URL('package.json', room), 'utf8')) as {
+  version: string
+  exports: Record<string, string>
+}
+
+describe('The package jose with SM', () => {
+  it('exports everything upstream exports, and what it does not override is the same', () => {
+    const overridden = Object.keys(upstream).filter(
+      (name) => jose[name as keyof typeof jose] !== upstream[name as keyof typeof upstream],
+    )
+    assert.deepEqual(
+      Object.keys(upstream).filter((name) => !(name in jose)),
+      [],
+    )
+    assert.equal(jose.errors, upstream.errors)
+    assert.ok(overridden.includes('jwtVerify') && !overridden.includes('compactDecrypt'))
+  })
+
+  it('answers at every subpath of upstream, with what upstream has there', async () => {
+    const theirs = JSON.parse(
+      readFileSync(new URL('../../node_modules/jose-upstream/package.json', import.meta.url), 'utf8'),
+    ) as { version: string; exports: Record<string, string> }
+    assert.equal(own.version, theirs.version)
+    const samples: Record<string, string> = {
+      './jwk/*': 'jwk/thumbprint',
+      './jwks/*': 'jwks/remote',
+      './jwt/*': 'jwt/verify',
+      './jws/*': 'jws/compact/verify',
+      './jwe/*': 'jwe/compact/decrypt',
+    }
+    const paths = Object.keys(theirs.exports)
+      .filter((path) => path !== '.' && path !== './package.json')
+      .map((path) => samples[path] ?? path.slice(2))
+    for (const sample of paths) {
+      const [here, there] = (await Promise.all([
+        import(`jose/${sample}`),
+        import(`jose-upstream/${sample}`),
+      ])) as object[]
+      for (const name of Object.keys(there as object)) assert.ok(name in (here as object), `${sample}: ${name}`)
+    }
+  })
+
+  it('is what the engine and the client library load', async () => {
+    for (const name of ['oidc-provider', 'openid-client']) assert.ok(await import(name))
+    assert.equal(import.meta.resolve('jose'), new URL('index.ts', room).href)
+  })
+
+  it('imports nothing but Node, upstream and sm-crypto', () => {
+    for (const file of readdirSync(room).filter((name) => name.endsWith('.ts'))) {
+      const source = readFileSync(new URL(file, room), 'utf8')
+      for (const [, from] of source.matchAll(/^(?:import|export)[^;]*? from '([^']+)'/gm))
+        assert.match(from as string, /^(\.\/[\w-]+\.ts|node:\w+|jose-upstream(\/\w+)?|sm-crypto)$/, file)
+    }
+  })
+
+  for (const alg of ['ES256', 'RS256', 'PS256', 'EdDSA', 'HS256'])
+    it(`leaves ${alg} to upstream: each verifies what the other signs`, async () => {
+      const { privateKey, publicKey } =
+        alg === 'HS256'
+          ? { privateKey: new Uint8Array(32).fill(7), publicKey: new Uint8Array(32).fill(7) }
+          : await jose.generateKeyPair(alg)
+      for (const [from, to] of [
+        [jose, upstream],
+        [upstream, jose],
+      ] as const) {
+        const jwt = await new from.SignJWT({ a: 1 }).setProtectedHeader({ alg }).sign(privateKey)
+        assert.equal((await to.jwtVerify(jwt, publicKey, { algorithms: [alg] })).payload.a, 1)
+        const jws = await new from.CompactSign(Buffer.from('x')).setProtectedHeader({ alg }).sign(privateKey)
+        assert.deepEqual(await to.compactVerify(jws, publicKey), {
+          payload: new Uint8Array([120]),
+          protectedHeader: { alg },
+        })
+        const flat = await new from.FlattenedSign(Buffer.from('x')).setProtectedHeader({ alg }).sign(privateKey)
+        assert.deepEqual((await to.flattenedVerify(flat, async () => publicKey)).payload, new Uint8Array([120]))
+      }
+    })
+
+  it('says of nonsense what upstream says', async () => {
+    for (const token of ['', '.', '..', 'a.b.c', 'e30.e30.', 1, null, {}, new Uint8Array(3)] as never[]) {
+      const said = async (verify: typeof jose.jwtVerify): Promise<string> =>
+        verify(token, new Uint8Array(32)).then(
+          () => 'ok',
+          (error: unknown) => String(error),
+        )
+      assert.equal(await said(jose.jwtVerify), await said(upstream.jwtVerify))
+      assert.notEqual(await said(jose.jwtVerify), 'ok')
+    }
+  })
+
+  it('works the same in a runtime without SM2 and SM3, on sm-crypto', function () {
+    this.timeout(20_000)
+    const script = `
+      import crypto from 'node:crypto'
+      import { syncBuiltinESMExports } from 'node:module'
+      const absent = () => { throw new Error('unsupported') }
+      const hashes = crypto.getHashes().filter((name) => !/sm3/i.test(name))
+      Object.assign(crypto, { createECDH: absent, createSign: absent, createVerify: absent, hash: absent })
+      Object.assign(crypto, { createHmac: absent, getHashes: () => hashes })
+      syncBuiltinESMExports()
+      const { generateKeyPair, exportJWK, hmacSm3, jwtVerify, selfTest, SGD_SM3_SM2: alg, SignJWT } = await import('jose')
+      const { payload } = await jwtVerify(${JSON.stringify(gm.jws.compact)}, ${JSON.stringify(gm.jws.jwk)})
+      const { privateKey, publicKey } = await generateKeyPair(alg)
+      const jwt = await new SignJWT({ sub: 'fallback' }).setProtectedHeader({ alg }).sign(privateKey)
+      const own = await jwtVerify(jwt, publicKey)
+      const mac = hmacSm3('Jefe', 'what do ya want for nothing?').toString('hex')
+      console.log(JSON.stringify({ engines: selfTest(), payload, own: own.payload, mac, jwt, jwk: await exportJWK(publicKey) }))
+    `
+    const cwd = fileURLToPath(new URL('../../', import.meta.url))
+    const output = execFileSync(process.execPath, ['--input-type=module', '--eval', script], { cwd, stdio: 'pipe' })
+    const { jwt, jwk, ...said } = JSON.parse(output.toString()) as { jwt: string; jwk: jose.JWK }
+    assert.deepEqual(said, {
+      engines: { sm2: 'sm-crypto', sm3: 'sm-crypto' },
+      payload: { iss: 'https://id.example.gov.cn', sub: 'test' },
+      own: { sub: 'fallback' },
+      mac: gm.hmacSm3[1]?.mac,
+    })
+    return jose.jwtVerify(jwt, jwk).then(({ payload }) => assert.equal(payload.sub, 'fallback'))
+  })
+})
