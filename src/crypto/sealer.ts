@@ -1,0 +1,21 @@
+/**
+ * Port: sealing of personal data at rest and its blind indexes (DESIGN D6). Asynchronous, so that hardware fits.
+ * `context` binds a value to its place (`person.name`, `person.document.number` …): a value moved to another
+ * column or another person does not open.
+ */
+
+/** A data key, wrapped under the key-encryption key; safe to store. */
+export type WrappedKey = string
+
+/** The kinds of field that are looked up; each has its own domain inside the index key. */
+export type IndexField = 'document' | 'phone'
+
+export interface Sealer {
+  /** @param context what the key is for, e.g. `person:<id>`; it must be given again to use the key */
+  newDataKey(context: string): Promise<WrappedKey>
+  seal(key: WrappedKey, keyContext: string, plain: string, context: string): Promise<string>
+  /** @throws AppError `sealed_value_invalid` where the value, its key or its place was changed */
+  open(key: WrappedKey, keyContext: string, sealed: string, context: string): Promise<string>
+  /** HMAC-SM3 of a normalised value, hex, prefixed with the index key's version. */
+  index(field: IndexField, normalised: string): Promise<string>
+}
