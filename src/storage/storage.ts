@@ -1,0 +1,217 @@
+/**
+ * The storage ports. Everything durable goes through them, so that SQLite, MongoDB and PostgreSQL can stand
+ * behind the same rooms; `test/contracts/storage.ts` is what each of them must pass (DESIGN D4).
+ *
+ * Rules that hold on any server:
+ * - a promise resolves only when the write is durable;
+ * - a one-time thing is spent by inserting a unique mark, never by reading and then updating;
+ * - times are milliseconds since the epoch, and an expired row is absent even before it is swept;
+ * - personal values arrive here sealed, and are found by their blind index only (DESIGN D6).
+ */
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
+
+export interface Storage {
+  readonly people: People
+  readonly artifacts: Artifacts
+  readonly counters: Counters
+  readonly applications: Applications
+  readonly deliveries: Deliveries
+  readonly audit: AuditTrail
+  readonly dataKeys: DataKeys
+  /** Removes at most `limit` expired rows and says how many went; the caller repeats off the request path. */
+  sweep(now: number, limit: number): Promise<number>
+  close(): Promise<void>
+}
+
+/* People (DESIGN D6) */
+
+export type DocumentStatus = 'claimed' | 'proven' | 'replaced' | 'void'
+
+export interface DocumentRow {
+  readonly kind: string
+  /** Blind index of the normalised number; unique for ever together with `kind`. */
+  readonly index: string
+  /** The number, sealed under the person's data key. */
+  readonly number: string
+  readonly status: DocumentStatus
+  readonly from: number
+  readonly to?: number
+}
+
+export interface PhoneRow {
+  /** Blind index; not unique, since people share phones and numbers are recycled. */
+  readonly index: string
+  readonly number: string
+  /** The register knows this phone as this person's (three elements), or a window bound it. */
+  readonly proven: boolean
+  readonly from: number
+}
+
+export interface PersonRow {
+  /** Random, never changes, says nothing. */
+  readonly id: string
+  /** The person's data key, wrapped; destroying it erases the person. */
+  readonly dataKey: string
+  readonly name?: string
+  readonly documents: readonly DocumentRow[]
+  readonly phones: readonly PhoneRow[]
+  /** How well the account was proofed, 1–4 (DESIGN D8). */
+  readonly proofing: number
+  readonly status: 'active' | 'suspended'
+  readonly createdAt: number
+  /** Counts up by one at each change. */
+  readonly version: number
+}
+
+export interface People {
+  byId(id: string): Promise<PersonRow | undefined>
+  byDocument(kind: string, index: string): Promise<PersonRow | undefined>
+  /** Everybody who signs in by this phone, oldest account first. */
+  byPhone(index: string): Promise<readonly PersonRow[]>
+  /** @throws AppError `conflict` where a document already belongs to somebody */
+  insert(person: PersonRow): Promise<void>
+  /**
+   * Replaces the row whose version is `person.version - 1`. Documents may be added and change status; none may vanish.
+   * @throws AppError `conflict` where the version moved on or a document belongs to somebody else
+   */
+  update(person: PersonRow): Promise<void>
+}
+
+/* Artefacts of the protocol engine and of sign-in attempts: short-lived, keyed, sealed by their owner */
+
+export interface ArtifactRow {
+  readonly id: string
+  readonly payload: string
+  readonly grant?: string
+  readonly uid?: string
+  readonly userCode?: string
+  readonly expiresAt: number
+  /** Set by the store from the mark that `spend` left. */
+  readonly spentAt?: number
+}
+
+export interface Artifacts {
+  put(kind: string, id: string, row: Omit<ArtifactRow, 'id' | 'spentAt'>): Promise<void>
+  get(kind: string, id: string): Promise<ArtifactRow | undefined>
+  byUid(kind: string, uid: string): Promise<ArtifactRow | undefined>
+  byUserCode(kind: string, userCode: string): Promise<ArtifactRow | undefined>
+  /**
+   * Spends a one-time thing: true for exactly one caller, also when many race, and for good (until `expiresAt`).
+   * Needs no stored artefact: an assertion's `jti` is spent here too.
+   */
+  spend(kind: string, id: string, expiresAt: number): Promise<boolean>
+  remove(kind: string, id: string): Promise<void>
+  /** Removes every artefact of a grant, whatever its kind. */
+  removeByGrant(grant: string): Promise<void>
+}
+
+/* Counters of the throttle */
+
+export interface Count {
+  readonly points: number
+  readonly expiresAt: number
+}
+
+export interface Counters {
+  /**
+   * Adds points to a window and gives the sum, atomically. The window opens at the first call and closes at
+   * `now + windowMs`; `restart` opens a new one with just these points.
+   */
+  add(key: string, points: number, now: number, windowMs: number, restart?: boolean): Promise<Count>
+  get(key: string, now: number): Promise<Count | undefined>
+  remove(key: string): Promise<boolean>
+}
+
+/* Applications (relying parties), seeded from files */
+
+export interface ApplicationRow {
+  readonly id: string
+  /** The application's record as JSON; its shape is `oidc/application`. */
+  readonly body: string
+  /** HMAC-SM3 of the body: a row that gives rights is protected (DESIGN D11). */
+  readonly mac: string
+  readonly updatedAt: number
+}
+
+export interface Applications {
+  list(): Promise<readonly ApplicationRow[]>
+  get(id: string): Promise<ApplicationRow | undefined>
+  put(row: ApplicationRow): Promise<void>
+}
+
+/* Durable deliveries of the outbox */
+
+export interface Delivery {
+  readonly id: string
+  readonly kind: string
+  readonly payload: string
+  readonly attempts: number
+  readonly dueAt: number
+}
+
+export interface Deliveries {
+  enqueue(deliveries: readonly Omit<Delivery, 'attempts'>[]): Promise<void>
+  /** Takes at most `limit` due deliveries and hides them from others until `leaseUntil`. */
+  take(now: number, limit: number, leaseUntil: number): Promise<readonly Delivery[]>
+  done(id: string): Promise<void>
+  /** Counts the attempt and makes it due again at `dueAt`. */
+  retry(id: string, dueAt: number, error: string): Promise<void>
+  /** Gives up: kept, visible, never taken again. */
+  bury(id: string, error: string): Promise<void>
+  counts(): Promise<{ readonly waiting: number; readonly buried: number }>
+}
+
+/* Audit (DESIGN D11): append-only */
+
+export interface AuditRow {
+  readonly node: string
+  /** 1, 2, 3 … without a gap, per node. */
+  readonly seq: number
+  readonly at: number
+  /** The number (编号) that error pages show; several records may share it. */
+  readonly reference?: string
+  /** The record, canonical JSON; exactly these bytes are hashed. */
+  readonly body: string
+  /** Hex SM3, chained over the previous row. */
+  readonly hash: string
+}
+
+export interface CheckpointRow {
+  readonly node: string
+  readonly seq: number
+  readonly at: number
+  /** Signed compact JWS over origin, node, seq, hash and time. */
+  readonly jws: string
+}
+
+export interface AuditTrail {
+  /** @throws AppError `conflict` where a row of that node and seq exists, or a gap would open; nothing is written then */
+  append(rows: readonly AuditRow[]): Promise<void>
+  last(node: string): Promise<AuditRow | undefined>
+  /** Rows after `seq`, in order. */
+  read(node: string, seq: number, limit: number): Promise<readonly AuditRow[]>
+  byReference(reference: string, limit: number): Promise<readonly AuditRow[]>
+  nodes(): Promise<readonly string[]>
+  putCheckpoint(row: CheckpointRow): Promise<void>
+  lastCheckpoint(node: string): Promise<CheckpointRow | undefined>
+  checkpoints(node: string, seq: number, limit: number): Promise<readonly CheckpointRow[]>
+}
+
+/** The reading half: all that verifying the trail needs. */
+export type AuditReading = Omit<AuditTrail, 'append' | 'putCheckpoint'>
+
+/* Wrapped data keys that belong to no person: the artefacts' key, the audit trail's retention keys */
+
+export interface DataKeyRow {
+  readonly id: string
+  readonly wrapped: string
+  /** The key is destroyed once this is past; absent: never. */
+  readonly expiresAt?: number
+}
+
+export interface DataKeys {
+  get(id: string): Promise<DataKeyRow | undefined>
+  /** Insert-only; gives the row that stands, which may be another writer's. */
+  add(row: DataKeyRow): Promise<DataKeyRow>
+}
