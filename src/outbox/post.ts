@@ -1,0 +1,95 @@
+/**
+ * One HTTP POST to an address an application registered, made so that it cannot be turned against our own network
+ * (server-side request forgery): the address is checked where the connection is made, so DNS cannot change its mind
+ * in between; private addresses only for hosts that the settings name; no redirects; an answer is read no further
+ * than its status.
+ */
+import { lookup as resolve } from 'node:dns'
+import { request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { BlockList, isIP, type LookupFunction } from 'node:net'
+
+/** Addresses that no public application has (IANA special-purpose registries). */
+const special = new BlockList()
+for (const [net, prefix] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 3],
+] as const) {
+  special.addSubnet(net, prefix, 'ipv4')
+}
+for (const [net, prefix] of [
+  ['::', 127],
+  ['64:ff9b::', 96],
+  ['100::', 64],
+  ['2001:db8::', 32],
+  ['fc00::', 7],
+  ['fe80::', 10],
+  ['ff00::', 8],
+] as const) {
+  special.addSubnet(net, prefix, 'ipv6')
+}
+
+/** IPv4 inside IPv6 (::ffff:10.0.0.1) is checked as the IPv4 it reaches; Node's BlockList does that by itself. */
+export function isSpecialAddress(address: string): boolean {
+  return special.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+}
+
+const guardedLookup: LookupFunction = (hostname, options, callback) => {
+  resolve(hostname, { ...options, all: true }, (error, addresses) => {
+    if (error) return callback(error, [])
+    const open = addresses.filter(({ address }) => !isSpecialAddress(address))
+    const [first] = open
+    if (!first) return callback(new Error('the host has no public address'), [])
+    return options.all ? callback(null, open) : callback(null, first.address, first.family)
+  })
+}
+
+export interface PostOptions {
+  /** Hosts (`name` or `name:port`) that may have a private address and speak plain http. */
+  readonly internalHosts: readonly string[]
+  readonly timeoutMs: number
+}
+
+/** Sends a form and gives the status. @throws Error when nothing answered in time or the address is forbidden */
+export function postForm(
+  target: string,
+  form: Readonly<Record<string, string>>,
+  options: PostOptions,
+): Promise<number> {
+  const url = new URL(target)
+  const internal = options.internalHosts.some((host) => host === url.hostname || host === url.host)
+  if (url.protocol !== 'https:' && !(internal && url.protocol === 'http:')) {
+    return Promise.reject(new Error('the address is not https'))
+  }
+  const literal = url.hostname.replace(/^\[|\]$/g, '')
+  if (!internal && isIP(literal) !== 0 && isSpecialAddress(literal)) {
+    return Promise.reject(new Error('the address is private'))
+  }
+  const body = new URLSearchParams(form).toString()
+  const send = url.protocol === 'https:' ? httpsRequest : httpRequest
+  return new Promise((done, fail) => {
+    const request = send(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(body) },
+      signal: AbortSignal.timeout(options.timeoutMs),
+      ...(internal ? {} : { lookup: guardedLookup }),
+    })
+    request.on('response', (response) => {
+      response.destroy()
+      done(response.statusCode ?? 0)
+    })
+    request.on('error', fail)
+    request.end(body)
+  })
+}
