@@ -1,0 +1,34 @@
+/**
+ * The verifiers of this deployment by name. A new way to prove identity is a folder beside this file, a line in
+ * `factories`, and its name in a channel row (DESIGN D10).
+ */
+import type { Config } from '#src/config.ts'
+import { AppError } from '#src/errors.ts'
+import type { SmsGateway } from './sms/gateway.ts'
+import { createSmsVerifier } from './sms/index.ts'
+import type { Verifier } from './verifier.ts'
+
+export interface VerifierParts {
+  readonly config: Pick<Config, 'verifiers' | 'city'>
+  /** Key that binds one-time codes, 32 bytes. */
+  readonly codeKey: Uint8Array
+  readonly smsGateway: SmsGateway
+}
+
+const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = {
+  sms: ({ config, codeKey, smsGateway }) =>
+    createSmsVerifier({ ...config.verifiers.sms, key: codeKey, gateway: smsGateway, city: config.city.name }),
+}
+
+export type Verifiers = ReadonlyMap<string, Verifier>
+
+/** Builds what the channels name. @throws AppError `config_invalid` for a name nobody knows */
+export function createVerifiers(names: Iterable<string>, parts: VerifierParts): Verifiers {
+  const verifiers = new Map<string, Verifier>()
+  for (const name of new Set(names)) {
+    const make = factories[name]
+    if (!make) throw new AppError('config_invalid', { detail: `channels: there is no verifier ${name}` })
+    verifiers.set(name, make(parts))
+  }
+  return verifiers
+}
