@@ -1,0 +1,86 @@
+/**
+ * A sign-in attempt: what the citizen has given so far, kept sealed under the engine's interaction id. Each save is the
+ * whole attempt, so that two tabs never mix; which page comes next is read off what is there, never stored.
+ */
+import { sm3 } from 'jose'
+import { z } from 'zod'
+import type { Sealer, WrappedKey } from '#src/crypto/sealer.ts'
+import { documentKinds } from '#src/identity/id-number.ts'
+import type { Storage } from '#src/storage/storage.ts'
+import type { Begun, Evidence } from '#src/verifiers/verifier.ts'
+
+const faultSchema = z.object({
+  step: z.string(),
+  code: z.string(),
+  variables: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
+  /** The input as it was typed, so that a mistake loses nothing. */
+  typed: z.string().optional(),
+})
+
+const attemptSchema = z.object({
+  phone: z.string().optional(),
+  /** 「这是公用电脑」: nothing outlives the browser's session. */
+  publicComputer: z.boolean().default(false),
+  challenge: z
+    .object({
+      id: z.string(),
+      verifier: z.string(),
+      keep: z.custom<Begun['keep']>(),
+      expiresAt: z.number(),
+      resendAt: z.number(),
+    })
+    .optional(),
+  /** Whom the citizen chose among those who share the phone; null: none of them. */
+  person: z.string().nullable().optional(),
+  documentKind: z.enum(documentKinds).optional(),
+  name: z.string().optional(),
+  /** The register has been asked and has answered for `person`. */
+  proofed: z.boolean().default(false),
+  /** Why the last input was refused; shown until the next input, so that a reload repeats nothing. */
+  fault: faultSchema.optional(),
+})
+
+/** The attempt with the evidence of its challenge, which is stored apart: no other tab's save can lose it. */
+export type Attempt = z.infer<typeof attemptSchema> & { readonly evidence?: Evidence }
+export type Fault = z.infer<typeof faultSchema>
+export type Step = 'phone' | 'code' | 'who' | 'document' | 'name' | 'number'
+
+export interface Attempts {
+  load(uid: string): Promise<Attempt>
+  save(uid: string, attempt: Attempt): Promise<void>
+  /** Keeps what a challenge has proven; the caller has won the challenge. */
+  prove(challenge: string, evidence: Evidence): Promise<void>
+}
+
+interface Dependencies {
+  readonly storage: Pick<Storage, 'artifacts'>
+  readonly sealer: Sealer
+  readonly key: { readonly wrapped: WrappedKey; readonly context: string }
+  readonly lifetimeMs: number
+  readonly now?: () => number
+}
+
+export function createAttempts({ storage, sealer, key, lifetimeMs, now = Date.now }: Dependencies): Attempts {
+  const idOf = (text: string) => sm3(Buffer.from(text)).toString('base64url')
+
+  const read = async (kind: string, id: string): Promise<unknown> => {
+    const row = await storage.artifacts.get(kind, id)
+    return row && JSON.parse(await sealer.open(key.wrapped, key.context, row.payload, `${kind}|${id}`))
+  }
+
+  const write = async (kind: string, id: string, value: unknown): Promise<void> => {
+    const payload = await sealer.seal(key.wrapped, key.context, JSON.stringify(value), `${kind}|${id}`)
+    await storage.artifacts.put(kind, id, { payload, expiresAt: now() + lifetimeMs })
+  }
+
+  return {
+    async load(uid) {
+      const attempt = attemptSchema.parse((await read('Attempt', idOf(uid))) ?? {})
+      const evidence =
+        attempt.challenge && ((await read('Evidence', idOf(attempt.challenge.id))) as Evidence | undefined)
+      return evidence ? { ...attempt, evidence } : attempt
+    },
+    save: (uid, { evidence: _, ...attempt }) => write('Attempt', idOf(uid), attempt),
+    prove: (challenge, evidence) => write('Evidence', idOf(challenge), evidence),
+  }
+}

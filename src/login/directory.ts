@@ -1,0 +1,146 @@
+/**
+ * The directory of citizens: people in the open on this side, sealed rows found by blind index on the other (DESIGN D6).
+ * The only place that seals and opens what is known of a person.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Sealer } from '#src/crypto/sealer.ts'
+import { AppError } from '#src/errors.ts'
+import type { Level } from '#src/identity/assurance.ts'
+import type { Citizen } from '#src/identity/citizen.ts'
+import type { DocumentKind } from '#src/identity/id-number.ts'
+import type { DocumentRow, DocumentStatus, PersonRow, PhoneRow, Storage } from '#src/storage/storage.ts'
+
+export interface NewDocument {
+  readonly kind: DocumentKind
+  readonly number: string
+  readonly status: DocumentStatus
+}
+
+export interface Directory {
+  byId(id: string): Promise<Citizen | undefined>
+  /** Everybody who signs in by this phone, oldest account first. */
+  byPhone(phone: string): Promise<readonly Citizen[]>
+  byDocument(kind: DocumentKind, number: string): Promise<Citizen | undefined>
+  /** @throws AppError `conflict` where the document already belongs to somebody */
+  open(person: {
+    name: string
+    document: NewDocument
+    phone: string
+    proven: boolean
+    proofing: Level
+  }): Promise<Citizen>
+  /** Binds a phone, proven to be that person's, and raises the proofing; it never lowers it. */
+  bindProven(id: string, phone: string, proofing: Level): Promise<Citizen>
+  /** The blind index of a phone or number: a key for counters that names nobody. */
+  phoneIndex(phone: string): Promise<string>
+  documentIndex(kind: DocumentKind, number: string): Promise<string>
+}
+
+interface Dependencies {
+  readonly storage: Pick<Storage, 'people'>
+  readonly sealer: Sealer
+  readonly now?: () => number
+}
+
+const keyContext = (id: string) => `person:${id}`
+
+export function createDirectory({ storage, sealer, now = Date.now }: Dependencies): Directory {
+  const phoneIndex = (phone: string) => sealer.index('phone', phone)
+  const documentIndex = (kind: DocumentKind, number: string) => sealer.index('document', `${kind}|${number}`)
+
+  /** A value is bound to its person and its column; a number also to its index, so that rows cannot be exchanged. */
+  const vault = (id: string, dataKey: string) => ({
+    seal: (plain: string, column: string) => sealer.seal(dataKey, keyContext(id), plain, `${keyContext(id)}.${column}`),
+    open: (sealed: string, column: string) =>
+      sealer.open(dataKey, keyContext(id), sealed, `${keyContext(id)}.${column}`),
+  })
+
+  const opened = async (row: PersonRow): Promise<Citizen> => {
+    const { open } = vault(row.id, row.dataKey)
+    return {
+      id: row.id,
+      ...(row.name === undefined ? {} : { name: await open(row.name, 'name') }),
+      documents: await Promise.all(
+        row.documents.map(async ({ index, number, kind, ...rest }) => ({
+          ...rest,
+          kind: kind as DocumentKind,
+          number: await open(number, `document.${index}`),
+        })),
+      ),
+      phones: await Promise.all(
+        row.phones.map(async ({ index, number, ...rest }) => ({
+          ...rest,
+          number: await open(number, `phone.${index}`),
+        })),
+      ),
+      proofing: row.proofing as Level,
+      status: row.status,
+    }
+  }
+
+  const sealedPhone = async (id: string, dataKey: string, phone: string, proven: boolean): Promise<PhoneRow> => {
+    const index = await phoneIndex(phone)
+    return { index, number: await vault(id, dataKey).seal(phone, `phone.${index}`), proven, from: now() }
+  }
+
+  const sealedDocument = async (id: string, dataKey: string, document: NewDocument): Promise<DocumentRow> => {
+    const index = await documentIndex(document.kind, document.number)
+    const number = await vault(id, dataKey).seal(document.number, `document.${index}`)
+    return { kind: document.kind, index, number, status: document.status, from: now() }
+  }
+
+  return {
+    phoneIndex,
+    documentIndex,
+
+    async byId(id) {
+      const row = await storage.people.byId(id)
+      return row && opened(row)
+    },
+
+    async byPhone(phone) {
+      return Promise.all((await storage.people.byPhone(await phoneIndex(phone))).map(opened))
+    },
+
+    async byDocument(kind, number) {
+      const row = await storage.people.byDocument(kind, await documentIndex(kind, number))
+      return row && opened(row)
+    },
+
+    async open({ name, document, phone, proven, proofing }) {
+      const id = randomBytes(16).toString('base64url')
+      const dataKey = await sealer.newDataKey(keyContext(id))
+      const row: PersonRow = {
+        id,
+        dataKey,
+        name: await vault(id, dataKey).seal(name, 'name'),
+        documents: [await sealedDocument(id, dataKey, document)],
+        phones: [await sealedPhone(id, dataKey, phone, proven)],
+        proofing,
+        status: 'active',
+        createdAt: now(),
+        version: 1,
+      }
+      await storage.people.insert(row)
+      return opened(row)
+    },
+
+    async bindProven(id, phone, proofing) {
+      const row = await storage.people.byId(id)
+      if (!row) throw new AppError('conflict', { detail: 'the person is gone' })
+      const bound = await sealedPhone(id, row.dataKey, phone, true)
+      const changed: PersonRow = {
+        ...row,
+        // A claim by an unproven phone ends where the person himself proves his own (DESIGN D8).
+        phones: [...row.phones.filter((old) => old.proven && old.index !== bound.index), bound],
+        documents: row.documents.map((document) =>
+          document.status === 'claimed' ? { ...document, status: 'proven' as const } : document,
+        ),
+        proofing: Math.max(row.proofing, proofing),
+        version: row.version + 1,
+      }
+      await storage.people.update(changed)
+      return opened(changed)
+    },
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Proofing by three elements (DESIGN D8): a name and number that the register knows, and a phone that is that person's.
+ * Name and number with somebody's phone only claim an account (L1). The register is asked only after the phone is
+ * proven, and the answer never says which field was wrong (PAGES "Order is security").
+ */
+import type { Recorder } from '#src/audit/recorder.ts'
+import { isAppError } from '#src/errors.ts'
+import { isUnder14 } from '#src/identity/calendar.ts'
+import type { Citizen } from '#src/identity/citizen.ts'
+import type { Document } from '#src/identity/id-number.ts'
+import type { PopulationRegister, RegisterAnswer } from '#src/identity/registry.ts'
+import type { Directory } from './directory.ts'
+import type { Throttle } from './throttle.ts'
+
+export interface ProofingInput {
+  readonly document: Document
+  readonly name: string
+  /** E.164, proven a moment ago. */
+  readonly phone: string
+  /** The account he signed in to, if any. */
+  readonly citizen?: Citizen
+  readonly reference: string
+  readonly address: string
+  readonly application: string
+}
+
+export type Proofed =
+  { readonly ok: true; readonly citizen: Citizen } | { readonly ok: false; readonly reason: ProofingRefusal }
+
+export type ProofingRefusal =
+  | 'under-14'
+  | 'mismatch'
+  | 'not-possible'
+  | 'document-void'
+  | 'renamed'
+  | 'renumbered'
+  | 'taken'
+  | 'phone-not-yours'
+  | 'too-often'
+  | 'unavailable'
+
+interface Dependencies {
+  readonly directory: Directory
+  readonly register: PopulationRegister
+  readonly throttle: Throttle
+  readonly recorder: Recorder
+  readonly now?: () => number
+}
+
+export interface Proofing {
+  /** Asks the register and opens, binds or refuses; whatever happened is in the audit trail. */
+  prove(input: ProofingInput): Promise<Proofed>
+}
+
+const refused = (reason: ProofingRefusal): Proofed => ({ ok: false, reason })
+
+/** A deceased person and a cancelled registration are one answer to whoever asks. */
+const refusalOf: Readonly<Record<Exclude<RegisterAnswer['result'], 'match'>, ProofingRefusal>> = {
+  mismatch: 'mismatch',
+  deceased: 'not-possible',
+  cancelled: 'not-possible',
+  'document-void': 'document-void',
+  renamed: 'renamed',
+  renumbered: 'renumbered',
+}
+
+export function createProofing({ directory, register, throttle, recorder, now = Date.now }: Dependencies): Proofing {
+  const limited = async ({ document, phone }: ProofingInput): Promise<boolean> => {
+    const [byPhone, byNumber] = await Promise.all([
+      throttle.take('register-phone', await directory.phoneIndex(phone)),
+      throttle.take('register-number', await directory.documentIndex(document.kind, document.number)),
+    ])
+    return !byPhone.allowed || !byNumber.allowed
+  }
+
+  /** `undefined`: the register cannot be reached, which is never a mismatch. */
+  const ask = async ({ document, name, phone }: ProofingInput): Promise<RegisterAnswer | undefined> => {
+    try {
+      return await register.check({ kind: document.kind, number: document.number, name, phone })
+    } catch (error) {
+      if (isAppError(error, 'register_unavailable')) return undefined
+      throw error
+    }
+  }
+
+  /** Opens or binds; whoever loses a race for the same document settles with the owner that then exists. */
+  const settle = async (input: ProofingInput, phoneIsTheirs: boolean): Promise<Proofed> => {
+    const { document, name, phone, citizen } = input
+    const owner = await directory.byDocument(document.kind, document.number)
+    if (owner?.status === 'suspended') return refused('taken')
+    // The person's own phone opens his account; somebody else's opens nobody's (three elements).
+    if (owner && phoneIsTheirs) return { ok: true, citizen: await directory.bindProven(owner.id, phone, 2) }
+    if (owner) return refused(owner.id === citizen?.id ? 'phone-not-yours' : 'taken')
+    try {
+      const opened = await directory.open({
+        name,
+        document: { kind: document.kind, number: document.number, status: phoneIsTheirs ? 'proven' : 'claimed' },
+        phone,
+        proven: phoneIsTheirs,
+        proofing: phoneIsTheirs ? 2 : 1,
+      })
+      return { ok: true, citizen: opened }
+    } catch (error) {
+      if (isAppError(error, 'conflict')) return settle(input, phoneIsTheirs)
+      throw error
+    }
+  }
+
+  return {
+    async prove(input) {
+      const { reference, address, application, document } = input
+      const record = (answer: string, reason?: ProofingRefusal) =>
+        recorder.record({
+          type: 'register.checked',
+          outcome: reason === undefined ? 'ok' : 'refused',
+          ...(reason === undefined ? {} : { reason }),
+          reference,
+          address,
+          application,
+          facts: { register: answer, kind: document.kind },
+        })
+      const refuse = async (reason: ProofingRefusal, answer = 'not-asked'): Promise<Proofed> => {
+        await record(answer, reason)
+        return refused(reason)
+      }
+
+      if (document.birthDate !== undefined && isUnder14(document.birthDate, now())) return refuse('under-14')
+      if (await limited(input)) return refuse('too-often')
+      const answer = await ask(input)
+      if (!answer) return refuse('unavailable', 'unavailable')
+      if (answer.result !== 'match') return refuse(refusalOf[answer.result], answer.result)
+      await record(`match, phone ${answer.phone}`)
+
+      const proofed = await settle(input, answer.phone === 'match')
+      await recorder.record({
+        type: 'account.proofed',
+        outcome: proofed.ok ? 'ok' : 'refused',
+        ...(proofed.ok ? { person: proofed.citizen.id, level: proofed.citizen.proofing } : { reason: proofed.reason }),
+        reference,
+        address,
+        application,
+      })
+      return proofed
+    },
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * The limits of sign-in: how often a code may be sent, guessed, and the register asked (PAGES.md, NIST SP 800-63B
+ * §3.2.2). Keys are blind indexes and challenge ids, never plain numbers. A point is taken before the act it pays for,
+ * so that many at once get no more than the limit.
+ */
+import { RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible'
+import type { Config } from '#src/config.ts'
+import type { Storage } from '#src/storage/storage.ts'
+import { StorageLimiter } from './limiter-store.ts'
+
+export type Limit = 'send-pause' | 'send-day' | 'answer' | 'failures-day' | 'register-phone' | 'register-number'
+
+export type Ticket =
+  { readonly allowed: true; readonly left: number } | { readonly allowed: false; readonly retryAfterMs: number }
+
+export interface Throttle {
+  /** Takes a point; refused tickets say when the window opens again. */
+  take(limit: Limit, key: string): Promise<Ticket>
+  /** Is a point left? Takes none. */
+  peek(limit: Limit, key: string): Promise<Ticket>
+}
+
+interface Dependencies {
+  readonly storage: Pick<Storage, 'counters'>
+  readonly login: Config['login']
+  readonly sms: Config['verifiers']['sms']
+  readonly now?: () => number
+}
+
+const daySeconds = 86_400
+
+export function createThrottle({ storage, login, sms, now = Date.now }: Dependencies): Throttle {
+  const limiter = (keyPrefix: Limit, points: number, seconds: number) =>
+    new StorageLimiter({ counters: storage.counters, keyPrefix, points, seconds, now })
+
+  const limiters: Record<Limit, RateLimiterAbstract> = {
+    'send-pause': limiter('send-pause', 1, sms.resendAfter),
+    'send-day': limiter('send-day', sms.perPhoneDaily, daySeconds),
+    answer: limiter('answer', sms.tries, Math.max(sms.validity, sms.largeTypeValidity)),
+    // Not opened again by a new code (NIST SP 800-63B §3.1.3.2): the key is the phone, not the challenge.
+    'failures-day': limiter('failures-day', login.failuresDaily, daySeconds),
+    'register-phone': limiter('register-phone', login.registerChecksDaily, daySeconds),
+    'register-number': limiter('register-number', login.registerChecksDaily, daySeconds),
+  }
+
+  return {
+    async take(limit, key) {
+      try {
+        const { remainingPoints } = await limiters[limit].consume(key)
+        return { allowed: true, left: remainingPoints }
+      } catch (refusal) {
+        if (refusal instanceof RateLimiterRes) return { allowed: false, retryAfterMs: refusal.msBeforeNext }
+        throw refusal
+      }
+    },
+    async peek(limit, key) {
+      const state = await limiters[limit].get(key)
+      if (!state || state.remainingPoints > 0) return { allowed: true, left: state?.remainingPoints ?? 1 }
+      return { allowed: false, retryAfterMs: state.msBeforeNext }
+    },
+  }
+}
