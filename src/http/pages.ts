@@ -1,0 +1,85 @@
+/**
+ * Renders pages: a view inside the layout, in the visitor's language and type size, never cached. Works for express
+ * requests and, with the same request and response, inside the engine.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Eta } from 'eta'
+import type { Locale } from '#src/errors.ts'
+import { allowFormTargets } from './security.ts'
+import { visitOf, type Visit } from './visit.ts'
+import type { Words } from './words.ts'
+
+/** What each page shows of the city; from the settings. */
+export interface City {
+  readonly name: Readonly<Record<Locale, string>>
+  readonly accent: string
+  readonly hotline: string
+  readonly office: Readonly<Record<Locale, string>>
+  readonly officeContact: string
+  readonly complaints: string
+  readonly windows: string
+  readonly privacy: string
+}
+
+export interface Page {
+  readonly view: string
+  readonly status?: number
+  readonly data?: Readonly<Record<string, unknown>>
+  /** Origins where forms of this page may end besides our own. */
+  readonly formTargets?: readonly string[]
+}
+
+export type RenderPage = (request: IncomingMessage, response: ServerResponse, page: Page) => string
+export type SendPage = (request: IncomingMessage, response: ServerResponse, page: Page) => void
+
+interface Dependencies {
+  readonly views: string
+  readonly words: (locale: Locale) => Words
+  readonly city: City
+  /** Templates are read anew at each use, for those who write them. */
+  readonly reload: boolean
+}
+
+export interface Pages {
+  /** Sets status and headers and gives the HTML. */
+  readonly render: RenderPage
+  readonly send: SendPage
+}
+
+/** The same address with another language or type size: links that work without JavaScript. */
+function switches(request: IncomingMessage, visit: Visit): Readonly<Record<'language' | 'size', string>> {
+  const { originalUrl } = request as { originalUrl?: string }
+  const url = new URL(originalUrl ?? request.url ?? '/', 'http://here')
+  const withParameter = (name: string, value: string): string => {
+    const other = new URL(url)
+    other.searchParams.set(name, value)
+    return `${other.pathname}${other.search}`
+  }
+  return {
+    language: withParameter('lang', visit.locale === 'zh' ? 'en' : 'zh'),
+    size: withParameter('size', visit.size === 'large' ? 'normal' : 'large'),
+  }
+}
+
+export function createPages({ views, words, city, reload }: Dependencies): Pages {
+  const eta = new Eta({ views, cache: !reload, varName: 'it' })
+
+  const render: RenderPage = (request, response, { view, status = 200, data = {}, formTargets = [] }) => {
+    const visit = visitOf(request)
+    const t = words(visit.locale)
+    response.statusCode = status
+    response.setHeader('content-type', 'text/html; charset=utf-8')
+    response.setHeader('cache-control', 'no-store')
+    allowFormTargets(response, formTargets)
+    // Only a GET may be repeated by a link.
+    const links = request.method === 'GET' ? switches(request, visit) : undefined
+    return eta.render(`./${view}`, { ...data, t, visit, city, links, locale: visit.locale })
+  }
+
+  return {
+    render,
+    send(request, response, page) {
+      response.end(render(request, response, page))
+    },
+  }
+}
