@@ -1,0 +1,56 @@
+/**
+ * Applications as the engine's clients. Answers engine traps 9 and 12: the sector is the application's own field and
+ * never a host, and clients come from the store. `applicationOf` gives back the application a client instance is.
+ */
+import { randomBytes } from 'node:crypto'
+import type { AdapterPayload, Client } from 'oidc-provider'
+import { claimScopes, grantsInForce, type Application } from './application.ts'
+
+/**
+ * Stands where the engine wants a client secret; the real comparison is against the SM3 in the application (see
+ * `sm.ts`). Random, so that it opens nothing if that comparison were ever bypassed.
+ */
+const unusableSecret = randomBytes(32).toString('base64url')
+
+export function clientMetadata(application: Application, now: number): AdapterPayload {
+  const { credential } = application
+  const high = application.profile === 'high'
+  const scopes = grantsInForce(application, now).map(({ claim }) => claimScopes[claim])
+  const byKey = 'jwks' in credential
+  return {
+    client_id: application.id,
+    client_name: application.name.zh,
+    application_type: 'web',
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    response_modes: ['query'],
+    redirect_uris: application.redirectUris,
+    post_logout_redirect_uris: application.postLogoutRedirectUris,
+    scope: ['openid', ...scopes].join(' '),
+    subject_type: 'pairwise',
+    sector_identifier_uri: `https://${application.sector}/`,
+    id_token_signed_response_alg: application.algorithm,
+    userinfo_signed_response_alg: application.algorithm,
+    ...(application.backchannelLogoutUri
+      ? { backchannel_logout_uri: application.backchannelLogoutUri, backchannel_logout_session_required: true }
+      : {}),
+    ...(byKey
+      ? { token_endpoint_auth_method: 'private_key_jwt', jwks: credential.jwks as AdapterPayload['jwks'] }
+      : { token_endpoint_auth_method: 'client_secret_basic', client_secret: unusableSecret }),
+    ...(high ? { require_pushed_authorization_requests: true, dpop_bound_access_tokens: true } : {}),
+  } as AdapterPayload
+}
+
+const application = Symbol('application')
+
+export type TaughtClient = Client & { [application]?: Application }
+
+export function bindApplication(client: Client, record: Application): void {
+  const taught = client as TaughtClient
+  Object.defineProperty(taught, application, { value: record, enumerable: false, configurable: true })
+}
+
+/** The application behind a client; every client the engine holds went through `bindApplication`. */
+export function applicationOf(client: Client | undefined): Application | undefined {
+  return (client as TaughtClient | undefined)?.[application]
+}

@@ -1,0 +1,76 @@
+/**
+ * From an application's granted claims and the citizen's notices to the engine's Grant: nothing is granted that the
+ * application's record does not hold, and nothing before the citizen was told or agreed (DESIGN D7).
+ */
+import { errors, type Grant, type KoaContextWithOIDC } from 'oidc-provider'
+import { claimScopes, grantsInForce, type Application, type ReleasedClaim } from './application.ts'
+import { applicationOf } from './clients.ts'
+import type { Notices } from './notices.ts'
+
+/** Claims that say something of the sign-in and not of the citizen. */
+const protocolClaims = new Set(['sub', 'acr', 'amr', 'auth_time', 'sid', 'iss', 'phone_number_verified'])
+
+/** The `claims` parameter may name granted claims only (OpenID Connect Core §5.5). */
+export function refuseUngrantedClaims(ctx: KoaContextWithOIDC, now: number): void {
+  const application = applicationOf(ctx.oidc.client)
+  const granted = new Set<string>(application ? grantsInForce(application, now).map(({ claim }) => claim) : [])
+  const { userinfo, id_token: idToken } = (ctx.oidc.claims ?? {}) as Record<string, object | undefined>
+  const asked = [...Object.keys(userinfo ?? {}), ...Object.keys(idToken ?? {})]
+  if (asked.some((name) => !protocolClaims.has(name) && !granted.has(name))) {
+    throw new errors.InvalidRequest('claims: the application is not granted what it asks for')
+  }
+}
+
+/** The granted claims that this request asks for, by scope or by name. */
+export function claimsAsked(
+  application: Application,
+  params: { readonly scope?: unknown; readonly claims?: unknown },
+  now: number,
+): readonly ReleasedClaim[] {
+  const scopes = new Set(String(params.scope ?? '').split(' '))
+  const requested = typeof params.claims === 'string' ? (JSON.parse(params.claims) as Record<string, object>) : {}
+  const named = new Set(Object.values(requested).flatMap((group) => Object.keys(group ?? {})))
+  return grantsInForce(application, now)
+    .map(({ claim }) => claim)
+    .filter((claim) => scopes.has(claimScopes[claim]) || named.has(claim))
+}
+
+/** Writes into a Grant exactly the claims the citizen was told of or agreed to; the rest of what is asked is rejected. */
+export async function saveGrant(
+  grant: Grant,
+  asked: readonly ReleasedClaim[],
+  agreed: readonly ReleasedClaim[],
+): Promise<string> {
+  grant.addOIDCScope('openid')
+  for (const claim of asked) {
+    const names = claim === 'phone_number' ? [claim, 'phone_number_verified'] : [claim]
+    if (agreed.includes(claim)) {
+      grant.addOIDCScope(claimScopes[claim])
+      grant.addOIDCClaims(names)
+    } else {
+      grant.rejectOIDCScope(claimScopes[claim])
+      grant.rejectOIDCClaims(names)
+    }
+  }
+  return grant.save()
+}
+
+/** The session's grant; else one made from a standing notice; else none, and the citizen is asked. */
+export async function loadStandingGrant(
+  ctx: KoaContextWithOIDC,
+  notices: Notices,
+  now: number,
+): Promise<Grant | undefined> {
+  const { client, session, provider, result, params } = ctx.oidc
+  const application = applicationOf(client)
+  if (!client || !application || !session?.accountId) return undefined
+  const known = result?.consent?.grantId ?? session.grantIdFor(client.clientId)
+  const grant = known ? await provider.Grant.find(known) : undefined
+  if (grant) return grant
+  const asked = claimsAsked(application, params ?? {}, now)
+  const record = await notices.standing(session.accountId, application)
+  if (asked.length > 0 && !asked.every((claim) => record?.claims.includes(claim))) return undefined
+  const standing = new provider.Grant({ accountId: session.accountId, clientId: client.clientId })
+  await saveGrant(standing, asked, record?.claims ?? [])
+  return standing
+}

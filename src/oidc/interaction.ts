@@ -1,0 +1,124 @@
+/**
+ * Between the engine and our pages: finds the interaction a browser holds, and ends it with a sign-in, with the
+ * citizen's answer to a notice, or without either.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { errors, type Provider } from 'oidc-provider'
+import type { Recorder } from '#src/audit/recorder.ts'
+import { channelNamed, type Channel, type Channels } from '#src/channels/channel.ts'
+import { AppError } from '#src/errors.ts'
+import { visitOf } from '#src/http/visit.ts'
+import { acrOf, type Level } from '#src/identity/assurance.ts'
+import type { SignedIn } from '#src/login/sign-in.ts'
+import { grantsInForce, type Application, type ClaimGrant, type ReleasedClaim } from './application.ts'
+import type { Applications } from './applications.ts'
+import { claimsAsked, saveGrant } from './grants.ts'
+import { noticeVersion, type Notices } from './notices.ts'
+import { askedLevel } from './policy.ts'
+
+export interface Interaction {
+  readonly uid: string
+  readonly prompt: 'login' | 'consent'
+  readonly application: Application
+  readonly channel: Channel
+  readonly asked: Level
+  /** The signed-in account, where there is one. */
+  readonly accountId?: string
+  /** The granted claims this request asks for, each with its basis. */
+  readonly grants: readonly ClaimGrant[]
+  readonly grantId?: string
+}
+
+export interface Interactions {
+  /** @throws AppError `attempt_gone` where this browser holds no such interaction */
+  find(request: IncomingMessage, response: ServerResponse, uid: string): Promise<Interaction>
+  /** Each gives the address where the browser goes on. */
+  signedIn(request: IncomingMessage, response: ServerResponse, result: SignedIn): Promise<string>
+  answered(
+    request: IncomingMessage,
+    response: ServerResponse,
+    interaction: Interaction,
+    agreed: readonly ReleasedClaim[],
+  ): Promise<string>
+  aborted(request: IncomingMessage, response: ServerResponse): Promise<string>
+}
+
+interface Dependencies {
+  readonly provider: Provider
+  readonly applications: Applications
+  readonly channels: Channels
+  readonly notices: Notices
+  readonly recorder: Recorder
+  readonly now: () => number
+}
+
+export function createInteractions(deps: Dependencies): Interactions {
+  const { provider, applications, channels, notices, recorder, now } = deps
+
+  const gone = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work
+    } catch (error) {
+      if (error instanceof errors.SessionNotFound) throw new AppError('attempt_gone', { cause: error })
+      throw error
+    }
+  }
+
+  return {
+    async find(request, response, uid) {
+      const found = await gone(provider.interactionDetails(request, response))
+      const application = await applications.get(String(found.params['client_id']))
+      const prompt = found.prompt.name
+      if (found.uid !== uid || !application || (prompt !== 'login' && prompt !== 'consent')) {
+        throw new AppError('attempt_gone')
+      }
+      const asked = new Set(claimsAsked(application, found.params, now()))
+      return {
+        uid,
+        prompt,
+        application,
+        channel: channelNamed(channels, application.channel),
+        asked: askedLevel(application, found.params),
+        grants: grantsInForce(application, now()).filter(({ claim }) => asked.has(claim)),
+        ...(found.session?.accountId === undefined ? {} : { accountId: found.session.accountId }),
+        ...(found.grantId === undefined ? {} : { grantId: found.grantId }),
+      }
+    },
+
+    signedIn(request, response, { accountId, level, amr, at, remember }) {
+      const login = { accountId, acr: acrOf(level), amr: [...amr], ts: at, remember }
+      return gone(provider.interactionResult(request, response, { login }, { mergeWithLastSubmission: false }))
+    },
+
+    async answered(request, response, interaction, agreed) {
+      const { application, accountId, grants, grantId } = interaction
+      if (accountId === undefined) throw new AppError('attempt_gone')
+      const claims = grants.map(({ claim }) => claim)
+      await recorder.record({
+        type: 'notice.answered',
+        outcome: 'ok',
+        reference: visitOf(request).reference,
+        application: application.id,
+        channel: interaction.channel.name,
+        person: accountId,
+        facts: {
+          version: noticeVersion(application, grantsInForce(application, now())),
+          agreed: agreed.filter((claim) => claims.includes(claim)),
+          refused: claims.filter((claim) => !agreed.includes(claim)),
+        },
+      })
+      const standing = await notices.standing(accountId, application)
+      const others = standing?.claims.filter((claim) => !claims.includes(claim)) ?? []
+      await notices.keep(accountId, application, [...others, ...agreed])
+      const known = grantId === undefined ? undefined : await provider.Grant.find(grantId)
+      const grant = known ?? new provider.Grant({ accountId, clientId: application.id })
+      const consent = { grantId: await saveGrant(grant, claims, agreed) }
+      return gone(provider.interactionResult(request, response, { consent }, { mergeWithLastSubmission: true }))
+    },
+
+    aborted(request, response) {
+      const result = { error: 'access_denied', error_description: 'the citizen went back' }
+      return gone(provider.interactionResult(request, response, result, { mergeWithLastSubmission: false }))
+    },
+  }
+}

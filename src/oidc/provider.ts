@@ -1,0 +1,197 @@
+/**
+ * The one Configuration of the engine. Everything it decides by default and we decide otherwise stands here
+ * (engine traps 4–13; FAPI 2.0 Security Profile for the profile `high`).
+ */
+import Keygrip from 'keygrip'
+import { errors, type Configuration, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
+import { hmacSm3 } from 'jose'
+import type { Recorder } from '#src/audit/recorder.ts'
+import { channelNamed, type Channels } from '#src/channels/channel.ts'
+import type { Config } from '#src/config.ts'
+import type { Sealer } from '#src/crypto/sealer.ts'
+import type { Signer } from '#src/crypto/signer.ts'
+import type { Pages } from '#src/http/pages.ts'
+import type { Citizen } from '#src/identity/citizen.ts'
+import { pairwiseSubject } from '#src/identity/subject.ts'
+import type { Outbox } from '#src/outbox/outbox.ts'
+import type { Storage } from '#src/storage/storage.ts'
+import { acrValues, claimTable, createFindAccount } from './account.ts'
+import { createAdapter, type ArtifactKey } from './adapter.ts'
+import type { Applications } from './applications.ts'
+import { auditEngine } from './audit.ts'
+import { applicationOf, clientMetadata } from './clients.ts'
+import { loadStandingGrant, refuseUngrantedClaims } from './grants.ts'
+import { logoutPages, noticeLater, replaceSelfSubmittingPages, sendNotices } from './logout.ts'
+import type { Notices } from './notices.ts'
+import { acrFor, createPolicy } from './policy.ts'
+import { createSmProvider, enabledAlgorithms } from './sm.ts'
+
+export interface EngineParts {
+  readonly config: Config
+  readonly storage: Pick<Storage, 'artifacts'>
+  readonly sealer: Sealer
+  readonly artifactKey: ArtifactKey
+  readonly signers: readonly Signer[]
+  readonly cookieKeys: readonly Buffer[]
+  readonly pairwiseKey: Buffer
+  readonly applications: Applications
+  readonly channels: Channels
+  readonly notices: Notices
+  readonly byId: (id: string) => Promise<Citizen | undefined>
+  readonly recorder: Recorder
+  readonly outbox: Outbox
+  readonly pages: Pages
+  readonly now: () => number
+  readonly onFault: (error: unknown) => void
+}
+
+const seconds = (now: () => number) => Math.floor(now() / 1000)
+
+/** Plain names on http://localhost; prefixes where TLS makes them possible (engine trap 8). */
+const cookieNames = (https: boolean) => ({
+  session: https ? '__Host-yihao' : 'yihao',
+  interaction: https ? '__Secure-yihao-interaction' : 'yihao-interaction',
+  resume: https ? '__Secure-yihao-resume' : 'yihao-resume',
+})
+
+function cookies(parts: EngineParts): Configuration['cookies'] {
+  const https = parts.config.issuer.startsWith('https:')
+  const attributes = { httpOnly: true, sameSite: 'lax', secure: https, signed: true, overwrite: true } as const
+  return {
+    names: cookieNames(https),
+    long: { ...attributes, path: '/' },
+    short: attributes,
+    keys: new Keygrip(parts.cookieKeys as Buffer[] as never, 'sm3', 'base64'),
+  }
+}
+
+function ttl({ config, channels, now }: EngineParts): Configuration['ttl'] {
+  const { tokens, login } = config
+  return {
+    AuthorizationCode: tokens.code,
+    AccessToken: tokens.accessToken,
+    IdToken: tokens.idToken,
+    Interaction: login.attempt,
+    // As long as a session may live; the session itself ends first.
+    Grant: Math.max(...[...channels.values()].map(({ session }) => session.absolute), tokens.refreshToken),
+    // Rolls with use but never past the absolute end (engine trap 4).
+    Session: (ctx, session) => {
+      const application = applicationOf(ctx.oidc.client)
+      const row = channelNamed(channels, application?.channel ?? 'web').session
+      const idle = session.transient ? Math.min(row.idle, login.publicComputerIdle) : row.idle
+      const left = session.loginTs === undefined ? row.idle : session.loginTs + row.absolute - seconds(now)
+      return Math.max(Math.min(idle, left), 1)
+    },
+    RefreshToken: (_ctx, token) => {
+      const born = token.iiat ?? seconds(now)
+      return Math.max(Math.min(tokens.refreshTokenIdle, born + tokens.refreshToken - seconds(now)), 1)
+    },
+  }
+}
+
+function features(parts: EngineParts): Configuration['features'] {
+  return {
+    devInteractions: { enabled: false },
+    claimsParameter: { enabled: true, assertClaimsParameter: (ctx) => refuseUngrantedClaims(ctx, parts.now()) },
+    resourceIndicators: { enabled: false },
+    pushedAuthorizationRequests: { enabled: true },
+    dPoP: { enabled: true },
+    fapi: {
+      enabled: true,
+      profile: (_ctx, client) => (applicationOf(client)?.profile === 'high' ? '2.0' : undefined),
+    },
+    introspection: {
+      enabled: true,
+      // An application may ask about its own tokens only.
+      allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
+    },
+    revocation: { enabled: true },
+    jwtUserinfo: { enabled: true },
+    backchannelLogout: { enabled: true },
+    rpInitiatedLogout: logoutPages(parts.pages),
+    externalSigningSupport: { enabled: true, ack: 'experimental-01' },
+  }
+}
+
+function configuration(parts: EngineParts): Configuration {
+  const { config, applications, channels, now, pages } = parts
+  return {
+    adapter: createAdapter({
+      storage: parts.storage,
+      sealer: parts.sealer,
+      key: parts.artifactKey,
+      now,
+      findClient: async (id) => {
+        const application = await applications.get(id)
+        return application && clientMetadata(application, now())
+      },
+    }),
+    cookies: cookies(parts),
+    ttl: ttl(parts),
+    features: features(parts),
+    enabledJWA: enabledAlgorithms(config.crypto.policy === 'sm-only'),
+    claims: claimTable as NonNullable<Configuration['claims']>,
+    acrValues,
+    scopes: ['openid'],
+    subjectTypes: ['pairwise'],
+    pairwiseIdentifier: (_ctx, accountId, client) => {
+      const sector = applicationOf(client)?.sector
+      if (sector === undefined) throw new errors.InvalidClient('the client is no application')
+      return pairwiseSubject((text) => hmacSm3(parts.pairwiseKey, text).toString('base64url'), sector, accountId)
+    },
+    sectorIdentifierUriValidate: () => false,
+    responseTypes: ['code'],
+    clientAuthMethods: ['client_secret_basic', 'private_key_jwt'],
+    pkce: { required: () => true },
+    findAccount: createFindAccount({ byId: parts.byId, now }),
+    loadExistingGrant: (ctx) => loadStandingGrant(ctx, parts.notices, now()),
+    interactions: { policy: createPolicy(channels), url: (_ctx, interaction) => `/login/${interaction.uid}` },
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    // FAPI 2.0 §5.3.2.1: no rotation for sender-constrained tokens of confidential clients.
+    rotateRefreshToken: (ctx) => applicationOf(ctx.oidc.client)?.profile !== 'high',
+    expiresWithSession: async () => true,
+    allowOmittingSingleRegisteredRedirectUri: false,
+    clientBasedCORS: () => false,
+    clockTolerance: 5,
+    renderError(ctx: KoaContextWithOIDC, out) {
+      const status = ctx.status
+      ctx.body = pages.render(ctx.req, ctx.res, { view: 'oauth-error', status, data: { error: out.error } })
+    },
+    routes: {
+      authorization: '/auth',
+      end_session: '/session/end',
+      introspection: '/introspect',
+      jwks: '/jwks',
+      pushed_authorization_request: '/par',
+      revocation: '/revoke',
+      token: '/token',
+      userinfo: '/userinfo',
+    },
+    // The engine fetches nothing: clients hold their keys, sectors are fields.
+    fetch: () => Promise.reject(new Error('the engine has nothing to fetch')),
+  }
+}
+
+export function createEngine(parts: EngineParts): Provider {
+  const provider = createSmProvider({
+    issuer: parts.config.issuer,
+    configuration: configuration(parts),
+    signers:
+      parts.config.crypto.policy === 'sm-only'
+        ? parts.signers.filter(({ alg }) => alg === 'SGD_SM3_SM2')
+        : parts.signers,
+    findApplication: parts.applications.get,
+    onLogoutNotice: noticeLater(parts.outbox),
+    acrFor,
+  })
+  // `http/canonical` has put our own host and scheme where the engine looks.
+  provider.proxy = true
+  auditEngine(provider, parts.recorder, parts.onFault)
+  replaceSelfSubmittingPages(provider, parts.pages)
+  provider.on('server_error', (_ctx, error) => parts.onFault(error))
+  sendNotices(parts.outbox, provider, parts.recorder, {
+    internalHosts: parts.config.outbox.internalHosts,
+    timeoutMs: parts.config.outbox.timeout * 1000,
+  })
+  return provider
+}
