@@ -1,0 +1,26 @@
+/** The front page, for whoever comes without an application, and what monitors ask for. */
+import { Router } from 'express'
+import type { Locale } from '#src/errors.ts'
+import type { Pages } from '#src/http/pages.ts'
+
+export interface Link {
+  readonly name: Readonly<Record<Locale, string>>
+  readonly url: string
+}
+
+interface Dependencies {
+  readonly pages: Pages
+  readonly links: readonly Link[]
+  readonly ready: () => Promise<boolean>
+}
+
+export function homePages({ pages, links, ready }: Dependencies): Router {
+  const router = Router()
+  router.get('/', (request, response) => pages.send(request, response, { view: 'home', data: { applications: links } }))
+  router.get('/health', (_request, response) => response.json({ status: 'up' }))
+  router.get('/ready', async (_request, response) => {
+    const isReady = await ready()
+    response.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'unavailable' })
+  })
+  return router
+}

@@ -1,0 +1,136 @@
+/**
+ * The pages of signing in, one question a page (PAGES.md). Each form is answered by a redirect, so that a reload
+ * repeats nothing and the way back always exists; pages that lie ahead lead to where the attempt stands.
+ */
+import { Router, type Request, type Response } from 'express'
+import { publicSentence } from '#src/errors.ts'
+import { field, parseForm } from '#src/http/input.ts'
+import type { Pages } from '#src/http/pages.ts'
+import { visitOf } from '#src/http/visit.ts'
+import { documentKinds } from '#src/identity/id-number.ts'
+import { maskName } from '#src/identity/name.ts'
+import { groupPhone, maskPhone } from '#src/identity/phone.ts'
+import type { Step } from '#src/login/attempt.ts'
+import { reachable } from '#src/login/policy.ts'
+import type { SignIn, Standing, Visit } from '#src/login/sign-in.ts'
+import type { Interaction, Interactions } from '#src/oidc/interaction.ts'
+
+interface Dependencies {
+  readonly interactions: Interactions
+  readonly signIn: SignIn
+  readonly pages: Pages
+  readonly now: () => number
+}
+
+const steps: readonly Step[] = ['phone', 'code', 'who', 'document', 'name', 'number']
+const isStep = (text: string): text is Step => (steps as readonly string[]).includes(text)
+
+/** Where the forms of a sign-in may end: its own pages and the application's. */
+export const redirectOrigins = ({ application }: Interaction): readonly string[] => [
+  ...new Set(application.redirectUris.map((uri) => new URL(uri).origin)),
+]
+
+function visitFor(request: Request, interaction: Interaction): Visit {
+  const { locale, size, reference, address } = visitOf(request)
+  return {
+    uid: interaction.uid,
+    application: interaction.application.id,
+    purpose: interaction.application.name[locale],
+    channel: interaction.channel,
+    asked: interaction.asked,
+    locale,
+    largeType: size === 'large',
+    reference,
+    address,
+  }
+}
+
+/** What a page shows of the attempt: never more than the citizen himself has given or proven. */
+function dataFor(
+  step: Step | 'low',
+  interaction: Interaction,
+  { attempt, people }: Standing,
+  visit: Visit,
+  now: number,
+) {
+  const { locale, reference } = visit
+  const { fault, phone, challenge, evidence } = attempt
+  const typed = fault?.step === step ? fault.typed : undefined
+  return {
+    application: interaction.application.name,
+    base: `/login/${interaction.uid}`,
+    fault: fault?.step === step ? { ...fault, sentence: publicSentence(fault.code, locale), reference } : undefined,
+    phone: step === 'phone' ? (typed ?? (phone === undefined ? '' : groupPhone(phone))) : undefined,
+    maskedPhone: phone === undefined ? '' : maskPhone(phone),
+    publicComputer: attempt.publicComputer,
+    resendIn: challenge ? Math.max(0, Math.ceil((challenge.resendAt - now) / 1000)) : 0,
+    minutes: challenge ? Math.max(1, Math.ceil((challenge.expiresAt - now) / 60_000)) : 0,
+    people:
+      step === 'who' ? people.map(({ id, name }) => ({ id, name: name === undefined ? '*' : maskName(name) })) : [],
+    kinds: documentKinds,
+    kind: attempt.documentKind ?? documentKinds[0],
+    name: step === 'name' ? (typed ?? attempt.name ?? '') : undefined,
+    number: step === 'number' ? (typed ?? '') : undefined,
+    registering: evidence !== undefined && people.length > 0,
+  }
+}
+
+export function loginPages({ interactions, signIn, pages, now }: Dependencies): Router {
+  const router = Router()
+
+  const found = async (request: Request, response: Response) => {
+    const interaction = await interactions.find(request, response, String(request.params['uid']))
+    return { interaction, visit: visitFor(request, interaction) }
+  }
+
+  /** Sends the browser to where the attempt stands; a finished one goes back to the application. */
+  const goOn = async (request: Request, response: Response, visit: Visit): Promise<void> => {
+    const { attempt, next } = await signIn.standing(visit)
+    const result = next === 'done' ? await signIn.conclude(visit) : undefined
+    if (result) return response.redirect(303, await interactions.signedIn(request, response, result))
+    const faulty = attempt.fault?.step as Step | undefined
+    response.redirect(303, `/login/${visit.uid}/${faulty && reachable(faulty, next) ? faulty : next}`)
+  }
+
+  router.get('/login/:uid/:step', async (request, response, next) => {
+    const step = request.params.step
+    if (!isStep(step) && step !== 'low') return next()
+    const { interaction, visit } = await found(request, response)
+    if (interaction.prompt !== 'login') return response.redirect(303, `/login/${interaction.uid}`)
+    const standing = await signIn.standing(visit)
+    const open = step === 'low' ? standing.next === 'low' : reachable(step, standing.next)
+    if (!open) return goOn(request, response, visit)
+    pages.send(request, response, {
+      view: step,
+      data: dataFor(step, interaction, standing, visit, now()),
+      formTargets: redirectOrigins(interaction),
+    })
+  })
+
+  const answers: Readonly<Record<string, (visit: Visit, request: Request) => Promise<void>>> = {
+    phone: (visit, request) =>
+      signIn.givePhone(visit, field(request, 'phone'), field(request, 'public-computer') === 'on'),
+    code: (visit, request) => signIn.answerCode(visit, field(request, 'code')),
+    resend: (visit) => signIn.resend(visit),
+    who: (visit, request) => signIn.chooseWho(visit, field(request, 'person')),
+    document: (visit, request) => signIn.giveDocumentKind(visit, field(request, 'kind')),
+    name: (visit, request) => signIn.giveName(visit, field(request, 'name')),
+    number: (visit, request) => signIn.giveNumber(visit, field(request, 'number')),
+  }
+
+  router.post('/login/:uid/:step', parseForm, async (request, response, next) => {
+    const step = String(request.params['step'])
+    const answer = Object.hasOwn(answers, step) ? answers[step] : undefined
+    if (!answer) return next()
+    const { interaction, visit } = await found(request, response)
+    if (interaction.prompt === 'login') await answer(visit, request)
+    await goOn(request, response, visit)
+  })
+
+  router.post('/login/:uid/abort', parseForm, async (request, response) => {
+    await found(request, response)
+    response.redirect(303, await interactions.aborted(request, response))
+  })
+
+  return router
+}
