@@ -1,0 +1,136 @@
+/**
+ * The demo city: two applications and a phone that shows the texts. It runs beside the server in development and is
+ * never loaded in production.
+ */
+import { randomBytes } from 'node:crypto'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import express from 'express'
+import { exportJWK, generateKeyPair, calculateJwkThumbprint, type JWK } from 'jose'
+import type { Config } from '#src/config.ts'
+import { createOutboxGateway, type OutboxGateway } from '#src/verifiers/sms/outbox-gateway.ts'
+import { createHighClient } from './high-client.ts'
+import { demoDocument } from './page.ts'
+import { closed, listen, startRelyingParty } from './relying-party.ts'
+import { createStandardClient } from './standard-client.ts'
+
+export const demoNames = {
+  first: { zh: '社保查询', en: 'Social insurance records' },
+  second: { zh: '不动产登记', en: 'Property registration' },
+} as const
+
+export interface DemoCity {
+  readonly gateway: OutboxGateway
+  readonly links: readonly { readonly name: { readonly zh: string; readonly en: string }; readonly url: string }[]
+  readonly phoneUrl: string
+  /** Starts the applications; the server must listen by then. */
+  start(): Promise<{ close(): Promise<void> }>
+}
+
+/** Credentials of the demo applications, made at the first start. */
+async function demoCredentials(directory: string): Promise<{ secret: string; privateJwk: JWK & { kid: string } }> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const secretFile = join(directory, 'social-insurance.secret')
+  const keyFile = join(directory, 'property.jwk.json')
+  const write = (file: string, text: string) => {
+    writeFileSync(file, text, { mode: 0o600 })
+    chmodSync(file, 0o600)
+  }
+  if (!existsSync(secretFile)) write(secretFile, `${randomBytes(32).toString('base64url')}\n`)
+  if (!existsSync(keyFile)) {
+    const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+    const kid = await calculateJwkThumbprint(await exportJWK(publicKey))
+    const publicJwk = { ...(await exportJWK(publicKey)), kid, alg: 'ES256', use: 'sig' }
+    write(join(directory, 'property.jwks.json'), JSON.stringify({ keys: [publicJwk] }))
+    write(keyFile, JSON.stringify({ ...(await exportJWK(privateKey)), kid, alg: 'ES256' }))
+  }
+  return {
+    secret: readFileSync(secretFile, 'utf8').trim(),
+    privateJwk: JSON.parse(readFileSync(keyFile, 'utf8')) as JWK & { kid: string },
+  }
+}
+
+function phonePage(gateway: OutboxGateway): express.Express {
+  const app = express()
+  app.get('/', (_request, response) => {
+    const texts = gateway.all().map(({ phone, text, at }) => {
+      const time = new Date(at).toLocaleTimeString('zh-CN', { timeZone: 'Asia/Shanghai' })
+      return `<dt>${phone}<br>${time}</dt><dd>${text.text}</dd>`
+    })
+    const shown = texts.length === 0 ? '<p>还没有短信。 No texts yet.</p>' : `<dl>${texts.join('')}</dl>`
+    response.setHeader('refresh', '3')
+    response.type('html').send(demoDocument('演示手机', `<h1>演示手机</h1><p class="sub">The demo phone</p>${shown}`))
+  })
+  return app
+}
+
+export async function createDemoCity(config: Config): Promise<DemoCity> {
+  const [first, second, phone] = config.demo.ports.map((port) => `http://localhost:${port}`) as [string, string, string]
+  const { secret, privateJwk } = await demoCredentials(resolve(config.keys.directory, 'demo'))
+  const gateway = createOutboxGateway()
+  const { issuer } = config
+  const addresses = (base: string) => ({
+    issuer,
+    redirectUri: `${base}/callback`,
+    postLogoutRedirectUri: `${base}/signed-out`,
+  })
+
+  return {
+    gateway,
+    phoneUrl: phone,
+    links: [
+      { name: demoNames.first, url: first },
+      { name: demoNames.second, url: second },
+    ],
+    async start() {
+      const insurance = createStandardClient({
+        ...addresses(first),
+        clientId: 'social-insurance',
+        secret,
+        scope: 'openid profile phone',
+        algorithm: 'SGD_SM3_SM2',
+      })
+      const property = createHighClient({
+        ...addresses(second),
+        clientId: 'property',
+        privateJwk,
+        scope: 'openid profile id_number',
+        algorithm: 'ES256',
+      })
+      const [firstPort, secondPort, phonePort] = config.demo.ports
+      const parties = await Promise.all([
+        startRelyingParty({
+          port: firstPort,
+          name: demoNames.first,
+          client: insurance,
+          otherUrl: second,
+          phoneUrl: phone,
+        }),
+        startRelyingParty({
+          port: secondPort,
+          name: demoNames.second,
+          client: property,
+          otherUrl: first,
+          phoneUrl: phone,
+        }),
+      ])
+      const phoneServer = await listen(phonePage(gateway), phonePort)
+      return {
+        async close() {
+          await Promise.all([...parties.map((party) => party.close()), closed(phoneServer)])
+        },
+      }
+    },
+  }
+}
+
+const monthsAhead = (months: number) => new Date(Date.now() + months * 30 * 86_400_000).toISOString().slice(0, 10)
+
+/** The review dates of demo applications stay ahead, so that the demo does not stop working one day. */
+export function renewDemoDates(input: unknown): unknown {
+  const application = input as { demo?: boolean; grants?: readonly object[]; exception?: object }
+  if (application.demo !== true) return input
+  const grants = application.grants?.map((grant) => ({ ...grant, review: monthsAhead(6) }))
+  const exception = application.exception && { ...application.exception, until: monthsAhead(12) }
+  return { ...application, ...(grants ? { grants } : {}), ...(exception ? { exception } : {}) }
+}
