@@ -1,0 +1,80 @@
+/**
+ * The process edge of the server: reads the environment, makes what development needs, listens, and ends in order on
+ * SIGINT and SIGTERM.
+ */
+import { createServer, type Server } from 'node:http'
+import { createApp, describeStartFault, type App, type Overrides } from './app.ts'
+import { loadConfig, type Config } from './config.ts'
+import { createKeys } from './crypto/key-store.ts'
+
+const drainMs = 10_000
+
+/** Slow or stalled clients are let go; the proxy in front has its own limits. */
+function createHttpServer(app: App): Server {
+  const server = createServer({ maxHeaderSize: 16_384, connectionsCheckingInterval: 2_000 }, app.handler)
+  server.headersTimeout = 10_000
+  server.requestTimeout = 15_000
+  server.keepAliveTimeout = 5_000
+  server.maxConnections = 10_000
+  return server
+}
+
+const listening = (server: Server, { host, port }: Config['listen']): Promise<void> =>
+  new Promise((done, fail) => {
+    server.once('error', fail)
+    server.listen(port, host, done)
+  })
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((done) => {
+    server.close(() => done())
+    server.closeIdleConnections()
+    setTimeout(() => server.closeAllConnections(), drainMs).unref()
+  })
+}
+
+async function demoCity(config: Config) {
+  const { createDemoCity, renewDemoDates } = await import('./demo/city.ts')
+  const { readApplications } = await import('./oidc/applications.ts')
+  const city = await createDemoCity(config)
+  const policy = { smOnly: config.crypto.policy === 'sm-only', now: Date.now() }
+  const overrides: Overrides = {
+    smsGateway: city.gateway,
+    applications: readApplications(config.applications, policy, renewDemoDates),
+    links: city.links,
+  }
+  return { city, overrides }
+}
+
+async function main(): Promise<void> {
+  const config = loadConfig('config', process.env)
+  if (config.environment === 'development') await createKeys(config.keys.directory, 'development')
+  const demo = config.demo.enabled ? await demoCity(config) : undefined
+  const app = await createApp(config, demo?.overrides)
+  const server = createHttpServer(app)
+  await listening(server, config.listen)
+  const city = await demo?.city.start()
+
+  let ending = false
+  const end = async (signal: string): Promise<void> => {
+    if (ending) return
+    ending = true
+    app.log.info({ signal }, 'ending')
+    await city?.close()
+    await closeServer(server)
+    await app.close()
+    process.exit(0)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void end(signal))
+
+  app.log.info({ issuer: config.issuer, policy: config.crypto.policy }, 'listening')
+  if (demo) {
+    const { welcome } = await import('./demo/welcome.ts')
+    process.stdout.write(await welcome(config, demo.city))
+  }
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${describeStartFault(error)}\n`)
+  process.exit(1)
+})
