@@ -2,7 +2,7 @@
  * From an application's granted claims and the citizen's notices to the engine's Grant: nothing is granted that the
  * application's record does not hold, and nothing before the citizen was told or agreed (DESIGN D7).
  */
-import { errors, type Grant, type KoaContextWithOIDC } from 'oidc-provider'
+import { errors, type ClaimsParameter, type Client, type Grant, type KoaContextWithOIDC } from 'oidc-provider'
 import { claimScopes, grantsInForce, type Application, type ReleasedClaim } from './application.ts'
 import { applicationOf } from './clients.ts'
 import type { Notices } from './notices.ts'
@@ -11,11 +11,10 @@ import type { Notices } from './notices.ts'
 const protocolClaims = new Set(['sub', 'acr', 'amr', 'auth_time', 'sid', 'iss', 'phone_number_verified'])
 
 /** The `claims` parameter may name granted claims only (OpenID Connect Core §5.5). */
-export function refuseUngrantedClaims(ctx: KoaContextWithOIDC, now: number): void {
-  const application = applicationOf(ctx.oidc.client)
+export function refuseUngrantedClaims(client: Client, claims: ClaimsParameter, now: number): void {
+  const application = applicationOf(client)
   const granted = new Set<string>(application ? grantsInForce(application, now).map(({ claim }) => claim) : [])
-  const { userinfo, id_token: idToken } = (ctx.oidc.claims ?? {}) as Record<string, object | undefined>
-  const asked = [...Object.keys(userinfo ?? {}), ...Object.keys(idToken ?? {})]
+  const asked = [...Object.keys(claims.userinfo ?? {}), ...Object.keys(claims.id_token ?? {})]
   if (asked.some((name) => !protocolClaims.has(name) && !granted.has(name))) {
     throw new errors.InvalidRequest('claims: the application is not granted what it asks for')
   }

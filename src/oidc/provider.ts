@@ -47,6 +47,17 @@ export interface EngineParts {
 
 const seconds = (now: () => number) => Math.floor(now() / 1000)
 
+/** Keys and metadata are public; every other endpoint is closed to scripts of other origins. */
+const openToScripts = new Set(['jwks', 'discovery', 'cors.jwks', 'cors.discovery'])
+
+function closeCors(provider: Provider): void {
+  provider.use(async (ctx, next) => {
+    await next()
+    if (openToScripts.has((ctx as KoaContextWithOIDC).oidc?.route)) return
+    for (const header of ['origin', 'methods', 'headers']) ctx.remove(`access-control-allow-${header}`)
+  })
+}
+
 /** Plain names on http://localhost; prefixes where TLS makes them possible (engine trap 8). */
 const cookieNames = (https: boolean) => ({
   session: https ? '__Host-yihao' : 'yihao',
@@ -92,7 +103,10 @@ function ttl({ config, channels, now }: EngineParts): Configuration['ttl'] {
 function features(parts: EngineParts): Configuration['features'] {
   return {
     devInteractions: { enabled: false },
-    claimsParameter: { enabled: true, assertClaimsParameter: (ctx) => refuseUngrantedClaims(ctx, parts.now()) },
+    claimsParameter: {
+      enabled: true,
+      assertClaimsParameter: (_ctx, claims, client) => refuseUngrantedClaims(client, claims, parts.now()),
+    },
     resourceIndicators: { enabled: false },
     pushedAuthorizationRequests: { enabled: true },
     dPoP: { enabled: true },
@@ -186,6 +200,7 @@ export function createEngine(parts: EngineParts): Provider {
   })
   // `http/canonical` has put our own host and scheme where the engine looks.
   provider.proxy = true
+  closeCors(provider)
   auditEngine(provider, parts.recorder, parts.onFault)
   replaceSelfSubmittingPages(provider, parts.pages)
   provider.on('server_error', (_ctx, error) => parts.onFault(error))

@@ -1,0 +1,75 @@
+import { strict as assert } from 'node:assert'
+import { startServer, type TestServer } from '../support/app.ts'
+
+describe('discovery and keys', () => {
+  let server: TestServer
+  let metadata: Record<string, unknown>
+  before(async () => {
+    server = await startServer()
+    metadata = (await (await fetch(`${server.url}/.well-known/openid-configuration`)).json()) as typeof metadata
+  })
+  after(() => server.close())
+
+  it('names SGD_SM3_SM2 first among what signs ID tokens and userinfo', () => {
+    assert.deepEqual(metadata['id_token_signing_alg_values_supported'], ['SGD_SM3_SM2', 'ES256', 'RS256'])
+    assert.deepEqual(metadata['userinfo_signing_alg_values_supported'], ['SGD_SM3_SM2', 'ES256', 'RS256'])
+  })
+
+  it('lists only what works: code, S256, pairwise, issuer in answers, two ways to authenticate', () => {
+    assert.equal(metadata['issuer'], server.url)
+    assert.deepEqual(metadata['response_types_supported'], ['code'])
+    assert.deepEqual(metadata['code_challenge_methods_supported'], ['S256'])
+    assert.deepEqual(metadata['subject_types_supported'], ['pairwise'])
+    assert.equal(metadata['authorization_response_iss_parameter_supported'], true)
+    assert.deepEqual(metadata['grant_types_supported'], ['authorization_code', 'refresh_token'])
+    assert.deepEqual(metadata['token_endpoint_auth_methods_supported'], ['client_secret_basic', 'private_key_jwt'])
+    assert.deepEqual(
+      metadata['acr_values_supported'],
+      [1, 2, 3, 4].map((level) => `urn:yihao:loa:${level}`),
+    )
+    assert.equal(metadata['backchannel_logout_supported'], true)
+    assert.equal(metadata['registration_endpoint'], undefined)
+  })
+
+  it('publishes the SM2 key first, by its GM/T 0125 names, and no private member of any key', async () => {
+    const { keys } = (await (await fetch(`${server.url}/jwks`)).json()) as { keys: Record<string, unknown>[] }
+    assert.deepEqual(
+      keys.map(({ kty, crv, alg }) => [kty, crv, alg]),
+      [
+        ['EC', 'sm2p256v1', 'SGD_SM3_SM2'],
+        ['EC', 'P-256', 'ES256'],
+        ['RSA', undefined, 'RS256'],
+      ],
+    )
+    for (const key of keys) {
+      for (const member of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k']) assert.equal(key[member], undefined)
+    }
+  })
+
+  it('believes no Host and no forwarded header', async () => {
+    const headers = { host: 'evil.example', 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https' }
+    const { request } = await import('node:http')
+    const text = await new Promise<string>((done, fail) => {
+      const sent = request(`${server.url}/.well-known/openid-configuration`, { headers }, (answer) => {
+        let body = ''
+        answer.on('data', (part: Buffer) => (body += part.toString()))
+        answer.on('end', () => done(body))
+      })
+      sent.on('error', fail)
+      sent.end()
+    })
+    assert.doesNotMatch(text, /evil/)
+    assert.deepEqual(JSON.parse(text), metadata)
+  })
+
+  it('sends the security headers with every answer', async () => {
+    for (const path of ['/', '/auth', '/jwks', '/nowhere', '/static/yihao.css']) {
+      const { headers } = await fetch(`${server.url}${path}`)
+      assert.match(headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/, path)
+      assert.doesNotMatch(headers.get('content-security-policy') ?? '', /unsafe/, path)
+      assert.equal(headers.get('x-content-type-options'), 'nosniff', path)
+      assert.equal(headers.get('referrer-policy'), 'same-origin', path)
+      assert.equal(headers.get('x-powered-by'), null, path)
+    }
+  })
+})
