@@ -5,25 +5,32 @@
  * are refused where they must not be (DESIGN D17).
  */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import { z } from 'zod'
 import { AppError } from '#src/errors.ts'
-import type { Signer } from './signer.ts'
+import type { PublicJwk, Signer } from './signer.ts'
 import type { SealerKeys } from './software-sealer.ts'
 import { createSoftwareSigner } from './software-signer.ts'
 
 const origin = z.enum(['development', 'generated'])
 const privateJwk = z.looseObject({ kty: z.string(), alg: z.string(), kid: z.string() })
-const secret = z.string().refine((text) => Buffer.from(text, 'base64url').length === 32, 'must be 32 bytes, base64url')
+const sm2Jwk = privateJwk.extend({ alg: z.literal('SGD_SM3_SM2') })
+/** 32 bytes, base64url. */
+const secret = z.string().regex(/^[\w-]{43}$/)
+/** Stands in the sealed value between dots. */
+const keyId = z.string().regex(/^[\w-]{1,32}$/)
 
 const schemas = {
   signing: z.strictObject({ origin, keys: z.array(privateJwk).min(1) }),
-  audit: z.strictObject({ origin, key: privateJwk }),
+  audit: z.strictObject({ origin, key: sm2Jwk }),
   secrets: z.strictObject({
     origin,
-    wrapping: z.strictObject({ current: z.string(), keys: z.record(z.string(), secret) }),
+    wrapping: z
+      .strictObject({ current: keyId, keys: z.record(keyId, secret) })
+      .refine(({ current, keys }) => Object.hasOwn(keys, current), { path: ['current'] }),
     index: z.strictObject({ version: z.number().int().positive(), key: secret }),
     pairwise: secret,
     cookies: z.array(secret).min(1),
@@ -55,12 +62,32 @@ async function newJwk(alg: string) {
   return { ...jwk, kty: jwk.kty as string, alg, use: 'sig', kid: await calculateJwkThumbprint(jwk) }
 }
 
-/** Written beside and renamed, so that a crash leaves the whole file or none. */
-function writeKeyFile(directory: string, name: Name, content: unknown): void {
+const onDisk = (path: string): void => {
+  const file = openSync(path, 'r')
+  fsyncSync(file)
+  closeSync(file)
+}
+
+/**
+ * Written beside, forced to the disk and then linked to its name: a crash leaves the whole file or none, and of two
+ * processes that start at once one makes the file and the other finds it.
+ * @returns false where the file is there already
+ */
+function writeKeyFile(directory: string, name: Name, content: unknown): boolean {
   const file = join(directory, `${name}.json`)
-  writeFileSync(`${file}.new`, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 })
-  chmodSync(`${file}.new`, 0o600)
-  renameSync(`${file}.new`, file)
+  const beside = `${file}.${process.pid}-${randomBytes(4).toString('hex')}.new`
+  writeFileSync(beside, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600, flag: 'wx' })
+  try {
+    onDisk(beside)
+    linkSync(beside, file)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  } finally {
+    rmSync(beside)
+    onDisk(directory)
+  }
 }
 
 /**
@@ -84,8 +111,11 @@ export async function createKeys(directory: string, origin: 'development' | 'gen
     }),
   }
   const missing = (Object.keys(makers) as Name[]).filter((name) => !existsSync(join(directory, `${name}.json`)))
-  for (const name of missing) writeKeyFile(directory, name, await makers[name]())
-  return missing.map((name) => `${name}.json`)
+  const made: string[] = []
+  for (const name of missing) {
+    if (writeKeyFile(directory, name, await makers[name]())) made.push(`${name}.json`)
+  }
+  return made
 }
 
 function readKeyFile<N extends Name>(directory: string, name: N, production: boolean): z.infer<(typeof schemas)[N]> {
@@ -95,20 +125,64 @@ function readKeyFile<N extends Name>(directory: string, name: N, production: boo
   }
   if (!existsSync(file)) refuse('is missing; make the keys with: npm run keys -- create')
   if ((statSync(file).mode & 0o077) !== 0) refuse('can be read by others; run: chmod 600 on it')
+  let text = ''
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    refuse('cannot be read; let it belong to the user the server runs as', cause)
+  }
   let content: unknown
   try {
-    content = JSON.parse(readFileSync(file, 'utf8'))
-  } catch (cause) {
-    refuse('is damaged; restore it from the key backup', cause)
+    content = JSON.parse(text)
+  } catch {
+    // Without the cause: what a parser complains of may quote a key.
+    refuse('is damaged; restore it from the key backup')
   }
   const parsed = schemas[name].safeParse(content)
   if (!parsed.success) {
-    return refuse(`is not such a key file (${parsed.error.issues.map((issue) => issue.path.join('.')).join(', ')})`)
+    const places = parsed.error.issues.map(({ path }) => path.join('.') || '(top)').join(', ')
+    return refuse(`is not such a key file (${places}); restore it from the key backup`)
   }
   if (production && parsed.data.origin === 'development') {
     refuse('was made for development; move it away and run: npm run keys -- create')
   }
   return parsed.data as z.infer<(typeof schemas)[N]>
+}
+
+/** The key files of a directory and what they were made for. @throws AppError `key_invalid` */
+export function keyOrigins(directory: string): readonly { readonly file: string; readonly origin: string }[] {
+  const names = Object.keys(schemas) as Name[]
+  return names.map((name) => ({ file: `${name}.json`, origin: readKeyFile(directory, name, false).origin }))
+}
+
+async function signerOf(
+  directory: string,
+  name: 'signing' | 'audit',
+  jwk: z.infer<typeof privateJwk>,
+): Promise<Signer> {
+  try {
+    return await createSoftwareSigner(jwk)
+  } catch (cause) {
+    const detail = `${join(directory, `${name}.json`)}: its key does not sign; restore it from the key backup`
+    throw new AppError('key_invalid', { detail, cause })
+  }
+}
+
+/** The public keys that verify checkpoints and tokens. @throws AppError `key_invalid` */
+export async function publicKeys(
+  directory: string,
+): Promise<{ readonly audit: PublicJwk; readonly signing: readonly PublicJwk[] }> {
+  const { keys } = readKeyFile(directory, 'signing', false)
+  const signers = await Promise.all(keys.map((jwk) => signerOf(directory, 'signing', jwk)))
+  return {
+    audit: await auditPublicKey(directory),
+    signing: signers.map(({ publicJwk }) => publicJwk),
+  }
+}
+
+/** The public key that verifies checkpoints, where only `audit.json` is at hand. @throws AppError `key_invalid` */
+export async function auditPublicKey(directory: string): Promise<PublicJwk> {
+  return (await signerOf(directory, 'audit', readKeyFile(directory, 'audit', false).key)).publicJwk
 }
 
 /** @throws AppError `key_invalid` naming the file, what is wrong with it and what to do */
@@ -117,12 +191,9 @@ export async function loadKeys(directory: string, options: { readonly production
   const audit = readKeyFile(directory, 'audit', options.production)
   const secrets = readKeyFile(directory, 'secrets', options.production)
   const bytes = (text: string) => Buffer.from(text, 'base64url')
-  if (!(secrets.wrapping.current in secrets.wrapping.keys)) {
-    throw new AppError('key_invalid', { detail: 'secrets.json: wrapping.current names no key' })
-  }
   return {
-    signers: await Promise.all(signing.keys.map(createSoftwareSigner)),
-    audit: await createSoftwareSigner(audit.key),
+    signers: await Promise.all(signing.keys.map((jwk) => signerOf(directory, 'signing', jwk))),
+    audit: await signerOf(directory, 'audit', audit.key),
     sealer: {
       wrapping: {
         current: secrets.wrapping.current,

@@ -16,6 +16,6 @@ export interface Sealer {
   seal(key: WrappedKey, keyContext: string, plain: string, context: string): Promise<string>
   /** @throws AppError `sealed_value_invalid` where the value, its key or its place was changed */
   open(key: WrappedKey, keyContext: string, sealed: string, context: string): Promise<string>
-  /** HMAC-SM3 of a normalised value, hex, prefixed with the index key's version. */
+  /** Keyed hash of a normalised value (in software HMAC-SM3, base64url) after the index key's version and a dot. */
   index(field: IndexField, normalised: string): Promise<string>
 }

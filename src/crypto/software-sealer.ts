@@ -3,7 +3,15 @@
  * native. A person's data key is random and wrapped under the key-encryption key in the same form. Not a certified
  * module (未取得商密认证): production says so in its settings, or puts hardware behind the port (DESIGN D17).
  */
-import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  randomBytes,
+  timingSafeEqual,
+  type KeyObject,
+} from 'node:crypto'
 import { AppError } from '#src/errors.ts'
 import type { IndexField, Sealer, WrappedKey } from './sealer.ts'
 
@@ -12,22 +20,25 @@ const ivBytes = 16
 const macBytes = 32
 const cachedKeys = 10_000
 
-const hmac = (key: Uint8Array, ...parts: readonly (string | Uint8Array)[]): Buffer => {
+const hmac = (key: KeyObject, ...parts: readonly (string | Uint8Array)[]): Buffer => {
   const mac = createHmac('sm3', key)
   for (const part of parts) mac.update(part)
   return mac.digest()
 }
 
-/** One random key gives two, so that neither is used for both jobs. */
+/** One random key gives two, so that neither is used for both jobs. Node works three times as fast with key objects. */
 interface KeyPair {
-  readonly cipher: Buffer
-  readonly mac: Buffer
+  readonly cipher: KeyObject
+  readonly mac: KeyObject
 }
 
-const derive = (key: Uint8Array): KeyPair => ({
-  cipher: hmac(key, 'yihao|seal|cipher').subarray(0, 16),
-  mac: hmac(key, 'yihao|seal|mac'),
-})
+function derive(key: Uint8Array): KeyPair {
+  const root = createSecretKey(key)
+  return {
+    cipher: createSecretKey(hmac(root, 'yihao|seal|cipher').subarray(0, 16)),
+    mac: createSecretKey(hmac(root, 'yihao|seal|mac')),
+  }
+}
 
 /** The length in front keeps context and ciphertext apart under the MAC. */
 const bound = (context: string): string => `${Buffer.byteLength(context)}|${context}`
@@ -41,6 +52,8 @@ function encrypt(key: KeyPair, plain: Uint8Array, context: string): string {
 
 function decrypt(key: KeyPair, sealed: string, context: string): Buffer {
   const bytes = Buffer.from(sealed, 'base64url')
+  // Node reads base64url leniently; only the one true spelling of the bytes is accepted.
+  if (bytes.toString('base64url') !== sealed) throw new AppError('sealed_value_invalid', { detail: 'not base64url' })
   if (bytes.length < ivBytes + macBytes) throw new AppError('sealed_value_invalid', { detail: 'too short' })
   const iv = bytes.subarray(0, ivBytes)
   const text = bytes.subarray(ivBytes, -macBytes)
@@ -62,6 +75,7 @@ export interface SealerKeys {
 export function createSoftwareSealer(keys: SealerKeys): Sealer {
   const wrapping = new Map(Object.entries(keys.wrapping.keys).map(([id, key]) => [id, derive(key)]))
   const unwrapped = new Map<string, KeyPair>()
+  const indexKey = createSecretKey(keys.index.key)
 
   const wrappingKey = (id: string): KeyPair => {
     const key = wrapping.get(id)
@@ -73,9 +87,14 @@ export function createSoftwareSealer(keys: SealerKeys): Sealer {
   const dataKey = (wrapped: WrappedKey, context: string): KeyPair => {
     const name = `${context}|${wrapped}`
     const known = unwrapped.get(name)
-    if (known) return known
-    const [version, id, text] = wrapped.split('.')
-    if (version !== '1' || !id || !text) throw new AppError('sealed_value_invalid', { detail: 'not a wrapped key' })
+    if (known) {
+      unwrapped.delete(name)
+      unwrapped.set(name, known)
+      return known
+    }
+    const [version, id, text, ...more] = wrapped.split('.')
+    if (version !== '1' || !id || !text || more.length > 0)
+      throw new AppError('sealed_value_invalid', { detail: 'not a wrapped key' })
     const key = derive(decrypt(wrappingKey(id), text, `key|${id}|${context}`))
     if (unwrapped.size >= cachedKeys) unwrapped.delete(unwrapped.keys().next().value as string)
     unwrapped.set(name, key)
@@ -95,7 +114,7 @@ export function createSoftwareSealer(keys: SealerKeys): Sealer {
       return decrypt(dataKey(key, keyContext), sealed.slice(2), context).toString('utf8')
     },
     async index(field: IndexField, normalised) {
-      return `${keys.index.version}.${hmac(keys.index.key, `yihao|index|${field}|${normalised}`).toString('base64url')}`
+      return `${keys.index.version}.${hmac(indexKey, `yihao|index|${field}|${normalised}`).toString('base64url')}`
     },
   }
 }

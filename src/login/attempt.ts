@@ -42,6 +42,7 @@ const attemptSchema = z.object({
 
 /** The attempt with the evidence of its challenge, which is stored apart: no other tab's save can lose it. */
 export type Attempt = z.infer<typeof attemptSchema> & { readonly evidence?: Evidence }
+export type Challenge = NonNullable<Attempt['challenge']>
 export type Fault = z.infer<typeof faultSchema>
 export type Step = 'phone' | 'code' | 'who' | 'document' | 'name' | 'number'
 
@@ -78,7 +79,10 @@ export function createAttempts({ storage, sealer, key, lifetimeMs, now = Date.no
       const attempt = attemptSchema.parse((await read('Attempt', idOf(uid))) ?? {})
       const evidence =
         attempt.challenge && ((await read('Evidence', idOf(attempt.challenge.id))) as Evidence | undefined)
-      return evidence ? { ...attempt, evidence } : attempt
+      if (!evidence) return attempt
+      // A late or second answer may have left its fault; the challenge is won all the same.
+      const { fault, ...rest } = attempt
+      return fault?.step === 'code' ? { ...rest, evidence } : { ...attempt, evidence }
     },
     save: (uid, { evidence: _, ...attempt }) => write('Attempt', idOf(uid), attempt),
     prove: (challenge, evidence) => write('Evidence', idOf(challenge), evidence),

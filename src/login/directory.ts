@@ -4,10 +4,11 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Sealer } from '#src/crypto/sealer.ts'
-import { AppError } from '#src/errors.ts'
+import { AppError, isAppError } from '#src/errors.ts'
 import type { Level } from '#src/identity/assurance.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
 import type { DocumentKind } from '#src/identity/id-number.ts'
+import { sameName } from '#src/identity/name.ts'
 import type { DocumentRow, DocumentStatus, PersonRow, PhoneRow, Storage } from '#src/storage/storage.ts'
 
 export interface NewDocument {
@@ -16,8 +17,16 @@ export interface NewDocument {
   readonly status: DocumentStatus
 }
 
+export interface Account {
+  readonly id: string
+  readonly status: Citizen['status']
+  open(): Promise<Citizen>
+}
+
 export interface Directory {
   byId(id: string): Promise<Citizen | undefined>
+  /** One read and no opening: most requests need to know only that the person stands. */
+  find(id: string): Promise<Account | undefined>
   /** Everybody who signs in by this phone, oldest account first. */
   byPhone(phone: string): Promise<readonly Citizen[]>
   byDocument(kind: DocumentKind, number: string): Promise<Citizen | undefined>
@@ -29,8 +38,18 @@ export interface Directory {
     proven: boolean
     proofing: Level
   }): Promise<Citizen>
-  /** Binds a phone, proven to be that person's, and raises the proofing; it never lowers it. */
-  bindProven(id: string, phone: string, proofing: Level): Promise<Citizen>
+  /**
+   * Keeps what the register has just said to be one person's: name, document and phone. A claim of the document is
+   * proven then and the claimant's phones end (DESIGN D8); the proofing is raised, never lowered.
+   */
+  bindProven(
+    id: string,
+    proven: { name: string; document: Omit<NewDocument, 'status'>; phone: string; proofing: Level },
+  ): Promise<Citizen>
+  /** The register has said again that the phone is that person's. */
+  confirmPhone(id: string, phone: string): Promise<Citizen>
+  /** The phone opens the account no more. */
+  endPhone(id: string, phone: string): Promise<Citizen>
   /** The blind index of a phone or number: a key for counters that names nobody. */
   phoneIndex(phone: string): Promise<string>
   documentIndex(kind: DocumentKind, number: string): Promise<string>
@@ -89,6 +108,24 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
     return { kind: document.kind, index, number, status: document.status, from: now() }
   }
 
+  /** Changes a row; who loses a race for it looks again, and each round somebody has won. */
+  const change = async (
+    id: string,
+    changes: (row: PersonRow) => Promise<Partial<PersonRow>>,
+    seen = 0,
+  ): Promise<Citizen> => {
+    const row = await storage.people.byId(id)
+    if (!row || row.version === seen) throw new AppError('conflict', { detail: 'the person is gone or cannot change' })
+    const changed: PersonRow = { ...row, ...(await changes(row)), version: row.version + 1 }
+    try {
+      await storage.people.update(changed)
+    } catch (error) {
+      if (isAppError(error, 'conflict')) return change(id, changes, row.version)
+      throw error
+    }
+    return opened(changed)
+  }
+
   return {
     phoneIndex,
     documentIndex,
@@ -96,6 +133,11 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
     async byId(id) {
       const row = await storage.people.byId(id)
       return row && opened(row)
+    },
+
+    async find(id) {
+      const row = await storage.people.byId(id)
+      return row && { id: row.id, status: row.status, open: () => opened(row) }
     },
 
     async byPhone(phone) {
@@ -125,22 +167,34 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
       return opened(row)
     },
 
-    async bindProven(id, phone, proofing) {
-      const row = await storage.people.byId(id)
-      if (!row) throw new AppError('conflict', { detail: 'the person is gone' })
-      const bound = await sealedPhone(id, row.dataKey, phone, true)
-      const changed: PersonRow = {
-        ...row,
-        // A claim by an unproven phone ends where the person himself proves his own (DESIGN D8).
-        phones: [...row.phones.filter((old) => old.proven && old.index !== bound.index), bound],
-        documents: row.documents.map((document) =>
-          document.status === 'claimed' ? { ...document, status: 'proven' as const } : document,
-        ),
-        proofing: Math.max(row.proofing, proofing),
-        version: row.version + 1,
-      }
-      await storage.people.update(changed)
-      return opened(changed)
+    bindProven: (id, { name, document, phone, proofing }) =>
+      change(id, async (row) => {
+        const { seal, open } = vault(id, row.dataKey)
+        const index = await documentIndex(document.kind, document.number)
+        const bound = await sealedPhone(id, row.dataKey, phone, true)
+        const known = row.name !== undefined && sameName(await open(row.name, 'name'), name)
+        return {
+          name: known ? row.name : await seal(name, 'name'),
+          documents: row.documents.map((old) =>
+            old.kind === document.kind && old.index === index && old.status === 'claimed'
+              ? { ...old, status: 'proven' as const }
+              : old,
+          ),
+          phones: [...row.phones.filter((old) => old.proven && old.index !== bound.index), bound],
+          proofing: Math.max(row.proofing, proofing),
+        }
+      }),
+
+    async confirmPhone(id, phone) {
+      const index = await phoneIndex(phone)
+      return change(id, async ({ phones }) => ({
+        phones: phones.map((old) => (old.index === index && old.proven ? { ...old, from: now() } : old)),
+      }))
+    },
+
+    async endPhone(id, phone) {
+      const index = await phoneIndex(phone)
+      return change(id, async ({ phones }) => ({ phones: phones.filter((old) => old.index !== index) }))
     },
   }
 }

@@ -8,9 +8,11 @@ import { isAppError } from '#src/errors.ts'
 import { isUnder14 } from '#src/identity/calendar.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
 import type { Document } from '#src/identity/id-number.ts'
-import type { PopulationRegister, RegisterAnswer } from '#src/identity/registry.ts'
+import type { RegisterAnswer } from '#src/identity/registry.ts'
 import type { Directory } from './directory.ts'
+import type { RegisterCheck } from './register-check.ts'
 import type { Throttle } from './throttle.ts'
+import type { Trail } from './visit.ts'
 
 export interface ProofingInput {
   readonly document: Document
@@ -19,9 +21,7 @@ export interface ProofingInput {
   readonly phone: string
   /** The account he signed in to, if any. */
   readonly citizen?: Citizen
-  readonly reference: string
-  readonly address: string
-  readonly application: string
+  readonly trail: Trail
 }
 
 export type Proofed =
@@ -41,7 +41,7 @@ export type ProofingRefusal =
 
 interface Dependencies {
   readonly directory: Directory
-  readonly register: PopulationRegister
+  readonly check: RegisterCheck
   readonly throttle: Throttle
   readonly recorder: Recorder
   readonly now?: () => number
@@ -64,23 +64,26 @@ const refusalOf: Readonly<Record<Exclude<RegisterAnswer['result'], 'match'>, Pro
   renumbered: 'renumbered',
 }
 
-export function createProofing({ directory, register, throttle, recorder, now = Date.now }: Dependencies): Proofing {
-  const limited = async ({ document, phone }: ProofingInput): Promise<boolean> => {
-    const [byPhone, byNumber] = await Promise.all([
-      throttle.take('register-phone', await directory.phoneIndex(phone)),
-      throttle.take('register-number', await directory.documentIndex(document.kind, document.number)),
-    ])
-    return !byPhone.allowed || !byNumber.allowed
-  }
-
-  /** `undefined`: the register cannot be reached, which is never a mismatch. */
-  const ask = async ({ document, name, phone }: ProofingInput): Promise<RegisterAnswer | undefined> => {
-    try {
-      return await register.check({ kind: document.kind, number: document.number, name, phone })
-    } catch (error) {
-      if (isAppError(error, 'register_unavailable')) return undefined
-      throw error
+export function createProofing({ directory, check, throttle, recorder, now = Date.now }: Dependencies): Proofing {
+  /** Asks within the limits; a phone that has used up its own does not use up the number's. */
+  const ask = async ({
+    document,
+    name,
+    phone,
+  }: ProofingInput): Promise<Awaited<ReturnType<RegisterCheck>> | { result: 'too-often' }> => {
+    const limits = [
+      ['register-phone', await directory.phoneIndex(phone)],
+      ['register-number', await directory.documentIndex(document.kind, document.number)],
+    ] as const
+    for (const [limit, key] of limits) {
+      if (!(await throttle.take(limit, key)).allowed) return { result: 'too-often' }
     }
+    const answer = await check({ kind: document.kind, number: document.number, name, phone })
+    if (answer.result === 'unavailable') {
+      // Nothing was learnt, so nothing is counted: the page asks to try again in ten minutes.
+      await Promise.all(limits.map(([limit, key]) => throttle.giveBack(limit, key)))
+    }
+    return answer
   }
 
   /** Opens or binds; whoever loses a race for the same document settles with the owner that then exists. */
@@ -89,7 +92,9 @@ export function createProofing({ directory, register, throttle, recorder, now = 
     const owner = await directory.byDocument(document.kind, document.number)
     if (owner?.status === 'suspended') return refused('taken')
     // The person's own phone opens his account; somebody else's opens nobody's (three elements).
-    if (owner && phoneIsTheirs) return { ok: true, citizen: await directory.bindProven(owner.id, phone, 2) }
+    if (owner && phoneIsTheirs) {
+      return { ok: true, citizen: await directory.bindProven(owner.id, { name, document, phone, proofing: 2 }) }
+    }
     if (owner) return refused(owner.id === citizen?.id ? 'phone-not-yours' : 'taken')
     try {
       const opened = await directory.open({
@@ -108,15 +113,13 @@ export function createProofing({ directory, register, throttle, recorder, now = 
 
   return {
     async prove(input) {
-      const { reference, address, application, document } = input
+      const { trail, document } = input
       const record = (answer: string, reason?: ProofingRefusal) =>
         recorder.record({
+          ...trail,
           type: 'register.checked',
-          outcome: reason === undefined ? 'ok' : 'refused',
+          outcome: reason === undefined ? 'ok' : reason === 'unavailable' ? 'failed' : 'refused',
           ...(reason === undefined ? {} : { reason }),
-          reference,
-          address,
-          application,
           facts: { register: answer, kind: document.kind },
         })
       const refuse = async (reason: ProofingRefusal, answer = 'not-asked'): Promise<Proofed> => {
@@ -125,20 +128,18 @@ export function createProofing({ directory, register, throttle, recorder, now = 
       }
 
       if (document.birthDate !== undefined && isUnder14(document.birthDate, now())) return refuse('under-14')
-      if (await limited(input)) return refuse('too-often')
       const answer = await ask(input)
-      if (!answer) return refuse('unavailable', 'unavailable')
+      if (answer.result === 'too-often') return refuse('too-often')
+      if (answer.result === 'unavailable') return refuse('unavailable', 'unavailable')
       if (answer.result !== 'match') return refuse(refusalOf[answer.result], answer.result)
       await record(`match, phone ${answer.phone}`)
 
       const proofed = await settle(input, answer.phone === 'match')
       await recorder.record({
+        ...trail,
         type: 'account.proofed',
         outcome: proofed.ok ? 'ok' : 'refused',
         ...(proofed.ok ? { person: proofed.citizen.id, level: proofed.citizen.proofing } : { reason: proofed.reason }),
-        reference,
-        address,
-        application,
       })
       return proofed
     },

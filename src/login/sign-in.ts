@@ -4,35 +4,19 @@
  * Verifiers never call one another: every step returns here.
  */
 import type { Recorder } from '#src/audit/recorder.ts'
-import type { Channel } from '#src/channels/channel.ts'
-import { isAppError, type Locale } from '#src/errors.ts'
+import { isAppError } from '#src/errors.ts'
 import type { Level } from '#src/identity/assurance.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
 import { parseDocument, parseDocumentKind } from '#src/identity/id-number.ts'
 import { parseName } from '#src/identity/name.ts'
 import { parsePhone } from '#src/identity/phone.ts'
-import type { Storage } from '#src/storage/storage.ts'
-import type { Verifiers } from '#src/verifiers/registry.ts'
-import type { Claim, Evidence, Verifier } from '#src/verifiers/verifier.ts'
 import type { Attempt, Attempts, Fault, Step } from './attempt.ts'
+import type { Challenges } from './challenge.ts'
 import type { Directory } from './directory.ts'
-import { nextStep, offered, personOf, reachedLevel } from './policy.ts'
+import type { PhoneConfirmation } from './phone-confirmation.ts'
+import { nextStep, personOf, reachedLevel } from './policy.ts'
 import type { Proofing } from './proofing.ts'
-import type { Throttle } from './throttle.ts'
-
-/** What the request says: which attempt, for whom, and how the citizen reads. */
-export interface Visit {
-  readonly uid: string
-  readonly application: string
-  /** The application's name in the citizen's language. */
-  readonly purpose: string
-  readonly channel: Channel
-  readonly asked: Level
-  readonly locale: Locale
-  readonly largeType: boolean
-  readonly reference: string
-  readonly address: string
-}
+import { trailOf, type Visit } from './visit.ts'
 
 export interface Standing {
   readonly attempt: Attempt
@@ -54,7 +38,8 @@ export interface SignIn {
   standing(visit: Visit): Promise<Standing>
   givePhone(visit: Visit, phone: string, publicComputer: boolean): Promise<void>
   resend(visit: Visit): Promise<void>
-  answerCode(visit: Visit, code: string): Promise<void>
+  /** @param other he is none of those who sign in by this phone so far, and wants to register */
+  answerCode(visit: Visit, code: string, other: boolean): Promise<void>
   chooseWho(visit: Visit, person: string): Promise<void>
   giveDocumentKind(visit: Visit, kind: string): Promise<void>
   giveName(visit: Visit, name: string): Promise<void>
@@ -65,29 +50,16 @@ export interface SignIn {
 
 interface Dependencies {
   readonly attempts: Attempts
-  readonly directory: Directory
+  readonly directory: Pick<Directory, 'byPhone'>
+  readonly challenges: Challenges
   readonly proofing: Proofing
-  readonly throttle: Throttle
-  readonly verifiers: Verifiers
+  readonly confirmation: PhoneConfirmation
   readonly recorder: Recorder
-  readonly storage: Pick<Storage, 'artifacts'>
-  readonly resendAfterMs: number
   readonly now?: () => number
 }
 
-const minutes = (ms: number) => Math.max(1, Math.ceil(ms / 60_000))
-
 export function createSignIn(deps: Dependencies): SignIn {
-  const { attempts, directory, proofing, throttle, verifiers, recorder, storage, now = Date.now } = deps
-
-  const claimOf = ({ uid, channel, locale, largeType, purpose }: Visit): Claim => ({
-    attempt: uid,
-    channel: channel.name,
-    locale,
-    largeType,
-    purpose,
-    now: now(),
-  })
+  const { attempts, directory, challenges, proofing, confirmation, recorder, now = Date.now } = deps
 
   const provenPhone = ({ evidence }: Attempt): string | undefined =>
     evidence && 'phone' in evidence.subject ? evidence.subject.phone : undefined
@@ -96,7 +68,9 @@ export function createSignIn(deps: Dependencies): SignIn {
     const attempt = await attempts.load(visit.uid)
     const phone = provenPhone(attempt)
     const atPhone = phone === undefined ? [] : await directory.byPhone(phone)
-    const people = atPhone.filter(({ status }) => status === 'active')
+    const people = atPhone
+      .filter(({ status }) => status === 'active')
+      .map((citizen) => (phone === undefined ? citizen : confirmation.openedBy(phone, citizen)))
     return { attempt, people, next: nextStep(attempt, people, visit.channel, visit.asked) }
   }
 
@@ -118,88 +92,21 @@ export function createSignIn(deps: Dependencies): SignIn {
     }
   }
 
-  const events = (visit: Visit) => ({
-    reference: visit.reference,
-    address: visit.address,
-    application: visit.application,
-    channel: visit.channel.name,
-  })
-
-  /** Has a code sent to the phone, within its limits: the challenge that now stands, or why there is none. */
-  const challenge = async (
-    visit: Visit,
-    verifier: Verifier,
-    phone: string,
-  ): Promise<{ made: NonNullable<Attempt['challenge']> } | { code: string; minutes: number }> => {
-    const record = (outcome: 'ok' | 'refused' | 'failed', reason?: string) =>
-      recorder.record({
-        ...events(visit),
-        type: 'challenge.sent',
-        outcome,
-        ...(reason === undefined ? {} : { reason }),
-        verifier: verifier.name,
-      })
-    const key = await directory.phoneIndex(phone)
-    for (const [limit, code] of [
-      ['send-pause', 'code_too_soon'],
-      ['send-day', 'code_too_many'],
-    ] as const) {
-      const ticket = await throttle.take(limit, key)
-      if (ticket.allowed) continue
-      await record('refused', code)
-      return { code, minutes: minutes(ticket.retryAfterMs) }
-    }
-    try {
-      const { keep, expiresAt } = await verifier.begin(claimOf(visit), phone)
-      await record('ok')
-      const resendAt = now() + deps.resendAfterMs
-      return { made: { id: String(keep['challenge']), verifier: verifier.name, keep, expiresAt, resendAt } }
-    } catch (error) {
-      if (!isAppError(error, 'verifier_unavailable')) throw error
-      await record('failed', error.code)
-      return { code: error.code, minutes: 0 }
-    }
-  }
-
   /** A refused code leaves the attempt as it was, so that a second tab or an impatient press does no harm. */
   const sendTo = async (visit: Visit, attempt: Attempt, phone: string): Promise<void> => {
-    const [verifier] = offered(visit.channel, verifiers, visit.asked)
-    if (!verifier) return save(visit, attempt, fail('phone', 'verifier_unavailable', { typed: phone }))
-    const sent = await challenge(visit, verifier, phone)
-    if ('made' in sent) {
-      const { publicComputer, documentKind, name, proofed } = attempt
-      return save(
-        visit,
-        { publicComputer, documentKind, name, proofed },
-        { phone, challenge: sent.made, proofed: false },
-      )
+    const sent = await challenges.send(visit, phone)
+    if ('challenge' in sent) {
+      const { publicComputer, documentKind, name } = attempt
+      const { challenge } = sent
+      return attempts.save(visit.uid, { publicComputer, documentKind, name, proofed: false, phone, challenge })
     }
-    const step = attempt.challenge && attempt.phone === phone ? 'code' : 'phone'
-    const typed = step === 'phone' ? { typed: phone } : {}
-    await save(visit, attempt, fail(step, sent.code, { variables: { minutes: sent.minutes }, ...typed }))
-  }
-
-  const judge = async (
-    visit: Visit,
-    attempt: Attempt,
-    code: string,
-  ): Promise<{ evidence: Evidence } | Pick<Attempt, 'fault'>> => {
-    const { challenge: current } = attempt
-    const verifier = current && verifiers.get(current.verifier)
-    if (!current || !verifier || attempt.phone === undefined) return fail('code', 'code_expired')
-    const day = await throttle.take('failures-day', await directory.phoneIndex(attempt.phone))
-    if (!day.allowed) return fail('code', 'code_failures_day')
-    const answer = await throttle.take('answer', current.id)
-    if (!answer.allowed) return fail('code', 'code_exhausted')
-    const outcome = await verifier.finish(claimOf(visit), current.keep, code)
-    if (!outcome.ok) {
-      if (outcome.reason !== 'mismatch') return fail('code', 'code_expired')
-      return answer.left > 0
-        ? fail('code', 'code_wrong', { variables: { count: answer.left } })
-        : fail('code', 'code_exhausted')
-    }
-    const first = await storage.artifacts.spend('Challenge', current.id, current.expiresAt + 3_600_000)
-    return first ? { evidence: outcome.evidence } : fail('code', 'code_used')
+    const { code, variables } = sent
+    const standing = attempt.challenge && attempt.phone === phone
+    await save(
+      visit,
+      attempt,
+      standing ? fail('code', code, { variables }) : fail('phone', code, { variables, typed: phone }),
+    )
   }
 
   return {
@@ -209,6 +116,8 @@ export function createSignIn(deps: Dependencies): SignIn {
       const attempt = await attempts.load(visit.uid)
       const phone = parsed('phone', text, parsePhone)
       if (!('value' in phone)) return save(visit, { ...attempt, publicComputer }, phone)
+      // Proven already, in another tab or before the way back: it goes on where it stands.
+      if (phone.value === provenPhone(attempt)) return save(visit, attempt, { publicComputer })
       await sendTo(visit, { ...attempt, publicComputer }, phone.value)
     },
 
@@ -218,23 +127,20 @@ export function createSignIn(deps: Dependencies): SignIn {
       await sendTo(visit, attempt, attempt.phone)
     },
 
-    async answerCode(visit, code) {
+    async answerCode(visit, code, other) {
       const attempt = await attempts.load(visit.uid)
-      if (attempt.evidence) return
-      const judged = await judge(visit, attempt, code)
-      const { challenge: current } = attempt
-      await recorder.record({
-        ...events(visit),
-        type: 'challenge.answered',
-        outcome: 'evidence' in judged ? 'ok' : 'refused',
-        ...('evidence' in judged ? {} : { reason: judged.fault?.code ?? 'code_wrong' }),
-        ...(current ? { verifier: current.verifier } : {}),
+      const { challenge, evidence } = attempt
+      if (evidence) return
+      const judged = await challenges.judge(visit, attempt, code)
+      if ('code' in judged) return save(visit, attempt, fail('code', judged.code, { variables: judged.variables }))
+      if (!challenge) return
+      await attempts.prove(challenge.id, judged.evidence)
+      const phone = provenPhone({ ...attempt, evidence: judged.evidence })
+      const reached = phone === undefined || (await confirmation.confirm(phone, trailOf(visit)))
+      await save(visit, attempt, {
+        ...(other ? { person: null } : {}),
+        ...(reached ? {} : fail('document', 'proof_unavailable')),
       })
-      if ('evidence' in judged && current) {
-        await attempts.prove(current.id, judged.evidence)
-        return save(visit, attempt, {})
-      }
-      await save(visit, attempt, judged)
     },
 
     async chooseWho(visit, person) {
@@ -242,7 +148,7 @@ export function createSignIn(deps: Dependencies): SignIn {
       if (next === 'phone' || next === 'code') return
       const chosen = person === 'other' ? null : people.find(({ id }) => id === person)?.id
       if (chosen === undefined) return save(visit, attempt, fail('who', 'who_missing'))
-      await save(visit, attempt, { person: chosen })
+      await save(visit, attempt, { person: chosen, proofed: false })
     },
 
     async giveDocumentKind(visit, text) {
@@ -272,9 +178,7 @@ export function createSignIn(deps: Dependencies): SignIn {
         name,
         phone,
         ...(citizen ? { citizen } : {}),
-        reference: visit.reference,
-        address: visit.address,
-        application: visit.application,
+        trail: trailOf(visit),
       })
       if (!proofed.ok)
         return save(visit, attempt, fail('number', `proof_${proofed.reason}`, { typed: text.slice(0, 200) }))
@@ -288,7 +192,15 @@ export function createSignIn(deps: Dependencies): SignIn {
       if (next !== 'done' || !person || !evidence) return undefined
       const level = reachedLevel(person, evidence, visit.channel)
       const { verifier, amr, at } = evidence
-      await recorder.record({ ...events(visit), type: 'login', outcome: 'ok', person: person.id, verifier, amr, level })
+      await recorder.record({
+        ...trailOf(visit),
+        type: 'login',
+        outcome: 'ok',
+        person: person.id,
+        verifier,
+        amr,
+        level,
+      })
       return { accountId: person.id, level, amr, at: Math.floor(at / 1000), remember: !attempt.publicComputer }
     },
   }

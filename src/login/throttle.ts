@@ -16,8 +16,8 @@ export type Ticket =
 export interface Throttle {
   /** Takes a point; refused tickets say when the window opens again. */
   take(limit: Limit, key: string): Promise<Ticket>
-  /** Is a point left? Takes none. */
-  peek(limit: Limit, key: string): Promise<Ticket>
+  /** Gives back a point that an allowed ticket took, where the act it paid for did not count. */
+  giveBack(limit: Limit, key: string): Promise<void>
 }
 
 interface Dependencies {
@@ -53,10 +53,8 @@ export function createThrottle({ storage, login, sms, now = Date.now }: Dependen
         throw refusal
       }
     },
-    async peek(limit, key) {
-      const state = await limiters[limit].get(key)
-      if (!state || state.remainingPoints > 0) return { allowed: true, left: state?.remainingPoints ?? 1 }
-      return { allowed: false, retryAfterMs: state.msBeforeNext }
+    async giveBack(limit, key) {
+      await limiters[limit].reward(key)
     },
   }
 }

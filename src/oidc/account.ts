@@ -4,7 +4,8 @@
  */
 import type { Account, AccountClaims, FindAccount } from 'oidc-provider'
 import { primaryDocument, type Citizen } from '#src/identity/citizen.ts'
-import { acrOf } from '#src/identity/assurance.ts'
+import { acrOf, levelOfAcr, sessionLevel, type Level } from '#src/identity/assurance.ts'
+import type { Directory } from '#src/login/directory.ts'
 import { claimScopes, grantsInForce, type ReleasedClaim } from './application.ts'
 import { applicationOf } from './clients.ts'
 
@@ -25,13 +26,25 @@ export function claimsOf(
   }
 }
 
-/** The claim names that are in force for an application and that this account can give. */
-function releasable(ctx: Parameters<FindAccount>[0], citizen: Citizen, now: number): AccountClaims {
+type Context = Parameters<FindAccount>[0]
+type Token = Parameters<FindAccount>[2]
+
+/** The level of the session a token came from, which the token itself does not say. */
+async function levelBehind(ctx: Context, token: Token): Promise<Level> {
+  const uid = token && 'sessionUid' in token ? token.sessionUid : undefined
+  const session = uid === undefined ? ctx.oidc.session : await ctx.oidc.provider.Session.findByUid(uid)
+  return levelOfAcr(session?.acr ?? '') ?? 1
+}
+
+/** The claim names that are in force for an application and that this account can give to a session of that level. */
+function releasable(ctx: Context, citizen: Citizen, level: Level, now: number): AccountClaims {
+  // Whoever claimed an account by another phone, or holds a phone that is not confirmed, learns nothing of its owner.
+  if (level < 2 && citizen.proofing >= 2) return { sub: citizen.id }
   const application = applicationOf(ctx.oidc.client)
   const all = claimsOf(citizen)
   const released: Record<string, unknown> = { sub: citizen.id }
   for (const { claim } of application ? grantsInForce(application, now) : []) {
-    if (fromLevel2.has(claim) && citizen.proofing < 2) continue
+    if (fromLevel2.has(claim) && sessionLevel(citizen.proofing, level) < 2) continue
     if (all[claim] === undefined) continue
     released[claim] = all[claim]
     if (claim === 'phone_number') released['phone_number_verified'] = all.phone_number_verified
@@ -40,17 +53,18 @@ function releasable(ctx: Parameters<FindAccount>[0], citizen: Citizen, now: numb
 }
 
 interface Dependencies {
-  readonly byId: (id: string) => Promise<Citizen | undefined>
+  readonly find: Directory['find']
   readonly now?: () => number
 }
 
-export function createFindAccount({ byId, now = Date.now }: Dependencies): FindAccount {
-  return async (ctx, id) => {
-    const citizen = await byId(id)
-    if (!citizen || citizen.status !== 'active') return undefined
+export function createFindAccount({ find, now = Date.now }: Dependencies): FindAccount {
+  return async (ctx, id, token) => {
+    const found = await find(id)
+    if (found?.status !== 'active') return undefined
     const account: Account = {
-      accountId: citizen.id,
-      claims: async (use) => (use === 'id_token' ? { sub: citizen.id } : releasable(ctx, citizen, now())),
+      accountId: found.id,
+      claims: async (use) =>
+        use === 'id_token' ? { sub: found.id } : releasable(ctx, await found.open(), await levelBehind(ctx, token), now()),
     }
     return account
   }

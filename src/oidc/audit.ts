@@ -54,6 +54,8 @@ function eventOf(ctx: KoaContextWithOIDC): AuditEvent | undefined {
   if (!type) return undefined
   const { entities, client, session } = oidc
   const reason = reasonOf(ctx)
+  // An application asking about its own token changes nothing and releases nothing; only a refusal is news.
+  if (type === 'introspection' && reason === undefined) return undefined
   if (
     type === 'authorization' &&
     reason === undefined &&

@@ -2,6 +2,7 @@
  * The one Configuration of the engine. Everything it decides by default and we decide otherwise stands here
  * (engine traps 4–13; FAPI 2.0 Security Profile for the profile `high`).
  */
+import { createSecretKey } from 'node:crypto'
 import Keygrip from 'keygrip'
 import { errors, type Configuration, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import { hmacSm3 } from 'jose'
@@ -11,8 +12,8 @@ import type { Config } from '#src/config.ts'
 import type { Sealer } from '#src/crypto/sealer.ts'
 import type { Signer } from '#src/crypto/signer.ts'
 import type { Pages } from '#src/http/pages.ts'
-import type { Citizen } from '#src/identity/citizen.ts'
 import { pairwiseSubject } from '#src/identity/subject.ts'
+import type { Directory } from '#src/login/directory.ts'
 import type { Outbox } from '#src/outbox/outbox.ts'
 import type { Storage } from '#src/storage/storage.ts'
 import { acrValues, claimTable, createFindAccount } from './account.ts'
@@ -37,7 +38,7 @@ export interface EngineParts {
   readonly applications: Applications
   readonly channels: Channels
   readonly notices: Notices
-  readonly byId: (id: string) => Promise<Citizen | undefined>
+  readonly findPerson: Directory['find']
   readonly recorder: Recorder
   readonly outbox: Outbox
   readonly pages: Pages
@@ -129,6 +130,7 @@ function features(parts: EngineParts): Configuration['features'] {
 
 function configuration(parts: EngineParts): Configuration {
   const { config, applications, channels, now, pages } = parts
+  const pairwiseKey = createSecretKey(parts.pairwiseKey)
   return {
     adapter: createAdapter({
       storage: parts.storage,
@@ -151,13 +153,13 @@ function configuration(parts: EngineParts): Configuration {
     pairwiseIdentifier: (_ctx, accountId, client) => {
       const sector = applicationOf(client)?.sector
       if (sector === undefined) throw new errors.InvalidClient('the client is no application')
-      return pairwiseSubject((text) => hmacSm3(parts.pairwiseKey, text).toString('base64url'), sector, accountId)
+      return pairwiseSubject((text) => hmacSm3(pairwiseKey, text).toString('base64url'), sector, accountId)
     },
     sectorIdentifierUriValidate: () => false,
     responseTypes: ['code'],
     clientAuthMethods: ['client_secret_basic', 'private_key_jwt'],
     pkce: { required: () => true },
-    findAccount: createFindAccount({ byId: parts.byId, now }),
+    findAccount: createFindAccount({ find: parts.findPerson, now }),
     loadExistingGrant: (ctx) => loadStandingGrant(ctx, parts.notices, now()),
     interactions: { policy: createPolicy(channels), url: (_ctx, interaction) => `/login/${interaction.uid}` },
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),

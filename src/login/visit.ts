@@ -1,0 +1,27 @@
+/** One request of a sign-in: which attempt, for whom, and how the citizen reads; and what of it the audit trail keeps. */
+import type { AuditEvent } from '#src/audit/recorder.ts'
+import type { Channel } from '#src/channels/channel.ts'
+import type { Locale } from '#src/errors.ts'
+import type { Level } from '#src/identity/assurance.ts'
+
+export interface Visit {
+  readonly uid: string
+  readonly application: string
+  /** The application's name in the citizen's language. */
+  readonly purpose: string
+  readonly channel: Channel
+  readonly asked: Level
+  readonly locale: Locale
+  readonly largeType: boolean
+  readonly reference: string
+  readonly address: string
+}
+
+export type Trail = Required<Pick<AuditEvent, 'reference' | 'address' | 'application' | 'channel'>>
+
+export const trailOf = ({ reference, address, application, channel }: Visit): Trail => ({
+  reference,
+  address,
+  application,
+  channel: channel.name,
+})
