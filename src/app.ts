@@ -23,12 +23,16 @@ import { rememberVisit } from './http/visit.ts'
 import { loadWords } from './http/words.ts'
 import type { PopulationRegister } from './identity/registry.ts'
 import { createAttempts } from './login/attempt.ts'
+import { createChallenges } from './login/challenge.ts'
 import { createDirectory, type Directory } from './login/directory.ts'
+import { createPhoneConfirmation } from './login/phone-confirmation.ts'
 import { createProofing } from './login/proofing.ts'
+import { createRegisterCheck } from './login/register-check.ts'
 import { createSignIn } from './login/sign-in.ts'
 import { createThrottle } from './login/throttle.ts'
-import type { Application } from './oidc/application.ts'
-import { createApplications, readApplications } from './oidc/applications.ts'
+import type { ApplicationInput } from './oidc/application.ts'
+import { followApplicationFiles, seedApplications } from './oidc/application-watch.ts'
+import { createApplications } from './oidc/applications.ts'
 import { createInteractions } from './oidc/interaction.ts'
 import { createNotices } from './oidc/notices.ts'
 import { createEngine } from './oidc/provider.ts'
@@ -45,7 +49,9 @@ import type { SmsGateway } from './verifiers/sms/gateway.ts'
 export interface Overrides {
   readonly register?: PopulationRegister
   readonly smsGateway?: SmsGateway
-  readonly applications?: readonly Application[]
+  readonly applications?: readonly ApplicationInput[]
+  /** Changes what an application's file says before it is checked (the demo city's ports and dates). */
+  readonly prepareApplication?: (input: unknown) => unknown
   /** Applications the front page leads to. */
   readonly links?: readonly Link[]
   readonly now?: () => number
@@ -96,7 +102,6 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const log = overrides.log ?? createLogger(config.log.level)
   const onFault = (error: unknown) => log.error({ err: error }, 'fault')
   const production = config.environment === 'production'
-  const smOnly = config.crypto.policy === 'sm-only'
 
   const engines = await runSelfTest()
   if (engines.sm2 !== 'native') log.warn(engines, 'this runtime has no native SM2: signing falls back to sm-crypto')
@@ -118,12 +123,20 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   })
 
   const onTampered = (id: string) => log.error({ application: id }, 'an application row was changed outside; refused')
-  const applications = createApplications({ storage, rowKey: keys.rows, smOnly, now, onTampered })
-  const seeded = await applications.seed(
-    overrides.applications ?? readApplications(config.applications, { smOnly, now: now() }),
-  )
-  for (const application of seeded) {
-    await recorder.record({ type: 'application.seeded', outcome: 'ok', application })
+  const policy = { smOnly: config.crypto.policy === 'sm-only', production }
+  const applications = createApplications({ storage, rowKey: keys.rows, policy, now, onTampered })
+  const source = {
+    applications,
+    recorder,
+    directory: config.applications,
+    policy,
+    prepare: overrides.prepareApplication,
+  }
+  if (overrides.applications) await seedApplications(overrides.applications, source)
+  const following = overrides.applications ? undefined : await followApplicationFiles({ ...source, now, onFault })
+
+  for (const { id, legacyUntil } of await applications.list()) {
+    if (legacyUntil) log.warn({ application: id, until: legacyUntil }, 'this application still has the profile legacy')
   }
 
   const channels = createChannels(config.channels)
@@ -134,17 +147,29 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const directory = createDirectory({ storage, sealer, now })
   const throttle = createThrottle({ storage, login: config.login, sms: config.verifiers.sms, now })
   const register = overrides.register ?? (await demoRegister(config))
-  const proofing = createProofing({ directory, register, throttle, recorder, now })
+  const check = createRegisterCheck(register)
   const lifetimeMs = config.login.attempt * 1000
   const signIn = createSignIn({
     attempts: createAttempts({ storage, sealer, key: artifactKey, lifetimeMs, now }),
     directory,
-    proofing,
-    throttle,
-    verifiers,
+    challenges: createChallenges({
+      directory,
+      throttle,
+      verifiers,
+      recorder,
+      storage,
+      resendAfterMs: config.verifiers.sms.resendAfter * 1000,
+      now,
+    }),
+    proofing: createProofing({ directory, check, throttle, recorder, now }),
+    confirmation: createPhoneConfirmation({
+      directory,
+      check,
+      recorder,
+      confirmDays: config.login.phoneConfirmDays,
+      now,
+    }),
     recorder,
-    storage,
-    resendAfterMs: config.verifiers.sms.resendAfter * 1000,
     now,
   })
 
@@ -167,7 +192,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     applications,
     channels,
     notices,
-    byId: directory.byId,
+    findPerson: directory.find,
     recorder,
     outbox,
     pages,
@@ -217,6 +242,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     log,
     async close() {
       stopSweeping()
+      following?.stop()
       await outbox.close()
       await recorder.close()
       await storage.close()

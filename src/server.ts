@@ -34,13 +34,11 @@ function closeServer(server: Server): Promise<void> {
 }
 
 async function demoCity(config: Config) {
-  const { createDemoCity, renewDemoDates } = await import('./demo/city.ts')
-  const { readApplications } = await import('./oidc/applications.ts')
+  const { createDemoCity, settleDemoApplications } = await import('./demo/city.ts')
   const city = await createDemoCity(config)
-  const policy = { smOnly: config.crypto.policy === 'sm-only', now: Date.now() }
   const overrides: Overrides = {
     smsGateway: city.gateway,
-    applications: readApplications(config.applications, policy, renewDemoDates),
+    prepareApplication: settleDemoApplications(config),
     links: city.links,
   }
   return { city, overrides }

@@ -22,9 +22,22 @@ function policy(formTargets: readonly string[]): string {
   ].join('; ')
 }
 
-/** Lets the forms of this one page end at these origins. */
-export function allowFormTargets(response: ServerResponse, origins: readonly string[]): void {
-  response.setHeader('content-security-policy', policy(origins))
+/**
+ * The addresses of an application as CSP sources: origins; the scheme for an app's own one; any port of the loopback,
+ * which an app chooses when it listens (RFC 8252 §7.3).
+ */
+export function formTargetsOf(addresses: readonly string[]): readonly string[] {
+  const sources = addresses.map((address) => {
+    const { protocol, hostname, origin } = new URL(address)
+    if (protocol !== 'https:' && protocol !== 'http:') return protocol
+    return hostname === '127.0.0.1' ? 'http://127.0.0.1:*' : origin
+  })
+  return [...new Set(sources)]
+}
+
+/** Lets the forms of this one page end at these sources. */
+export function allowFormTargets(response: ServerResponse, sources: readonly string[]): void {
+  response.setHeader('content-security-policy', policy(sources))
 }
 
 export function securityHeaders(options: { readonly https: boolean }): RequestHandler[] {

@@ -3,26 +3,28 @@
  * engine asks for an ID token, it is given the subject and nothing else (engine trap 7).
  */
 import type { Account, AccountClaims, FindAccount } from 'oidc-provider'
-import { primaryDocument, type Citizen } from '#src/identity/citizen.ts'
+import { ageOver, primaryDocument, type Citizen } from '#src/identity/citizen.ts'
+import { maskNumber } from '#src/identity/id-number.ts'
 import { acrOf, levelOfAcr, sessionLevel, type Level } from '#src/identity/assurance.ts'
 import type { Directory } from '#src/login/directory.ts'
 import { claimScopes, grantsInForce, type ReleasedClaim } from './application.ts'
 import { applicationOf } from './clients.ts'
 
-/** `name` and `id_number` are released from L2 on (DESIGN D8). */
-const fromLevel2: ReadonlySet<ReleasedClaim> = new Set(['name', 'id_number'])
+/** Released from L2 on (DESIGN D8): what is known of somebody only once he is known. */
+const fromLevel2: ReadonlySet<ReleasedClaim> = new Set(['name', 'id_number', 'id_number_masked', 'age_over_18'])
 
-export function claimsOf(
-  citizen: Citizen,
-): Readonly<Record<ReleasedClaim, unknown>> & { phone_number_verified: boolean } {
+/** Every claim of a citizen, lesser ones first; what is not known is undefined. */
+export function claimsOf(citizen: Citizen, now: number): Readonly<Record<ReleasedClaim, unknown>> {
   const real = citizen.proofing >= 2
   const document = real ? primaryDocument(citizen) : undefined
   const phone = citizen.phones.findLast(({ proven }) => proven) ?? citizen.phones.at(-1)
   return {
+    age_over_18: real ? ageOver(citizen, 18, now) : undefined,
+    real_name: real,
+    id_number_masked: document && maskNumber(document.number),
     name: real ? citizen.name : undefined,
-    id_number: document?.number,
     phone_number: phone?.number,
-    phone_number_verified: phone !== undefined,
+    id_number: document?.number,
   }
 }
 
@@ -41,13 +43,13 @@ function releasable(ctx: Context, citizen: Citizen, level: Level, now: number): 
   // Whoever claimed an account by another phone, or holds a phone that is not confirmed, learns nothing of its owner.
   if (level < 2 && citizen.proofing >= 2) return { sub: citizen.id }
   const application = applicationOf(ctx.oidc.client)
-  const all = claimsOf(citizen)
+  const all = claimsOf(citizen, now)
   const released: Record<string, unknown> = { sub: citizen.id }
   for (const { claim } of application ? grantsInForce(application, now) : []) {
     if (fromLevel2.has(claim) && sessionLevel(citizen.proofing, level) < 2) continue
     if (all[claim] === undefined) continue
     released[claim] = all[claim]
-    if (claim === 'phone_number') released['phone_number_verified'] = all.phone_number_verified
+    if (claim === 'phone_number') released['phone_number_verified'] = true
   }
   return released as AccountClaims
 }
@@ -64,7 +66,9 @@ export function createFindAccount({ find, now = Date.now }: Dependencies): FindA
     const account: Account = {
       accountId: found.id,
       claims: async (use) =>
-        use === 'id_token' ? { sub: found.id } : releasable(ctx, await found.open(), await levelBehind(ctx, token), now()),
+        use === 'id_token'
+          ? { sub: found.id }
+          : releasable(ctx, await found.open(), await levelBehind(ctx, token), now()),
     }
     return account
   }

@@ -5,12 +5,23 @@
 import { z } from 'zod'
 import { AppError } from '#src/errors.ts'
 import { isSector } from '#src/identity/subject.ts'
+import { profileNames, profileOf } from './profile.ts'
 
 const bilingual = z.strictObject({ zh: z.string().min(1), en: z.string().min(1) })
 const date = z.iso.date()
 
-/** The claims Yihao releases and the scope that asks for each (OpenID Connect Core §5.4). */
-export const claimScopes = { name: 'profile', phone_number: 'phone', id_number: 'id_number' } as const
+/**
+ * The claims Yihao releases and the scope that asks for each (OpenID Connect Core §5.4). Less is offered first: whether
+ * somebody is of age or real says less than who he is (PAGES "What is told, what is asked").
+ */
+export const claimScopes = {
+  age_over_18: 'age_over_18',
+  real_name: 'real_name',
+  id_number_masked: 'id_number_masked',
+  name: 'profile',
+  phone_number: 'phone',
+  id_number: 'id_number',
+} as const
 export type ReleasedClaim = keyof typeof claimScopes
 
 const grantSchema = z.strictObject({
@@ -25,13 +36,21 @@ const grantSchema = z.strictObject({
   review: date,
 })
 
-const uri = z.url({ protocol: /^https?$/ }).refine((text) => !text.includes('#'), 'must have no fragment')
+/** Scripts and files are never addresses of an application, whatever a profile allows. */
+const uri = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && !/^(javascript|data|vbscript|blob|file|about):/i.test(text),
+    'must be an address',
+  )
+  .refine((text) => !text.includes('#'), 'must have no fragment')
+  .refine((text) => !text.includes('*'), 'must be one address, not a pattern')
 
 export const applicationSchema = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]{1,62}$/, 'must be lower-case letters, digits and hyphens'),
   name: bilingual,
   owner: bilingual,
-  profile: z.enum(['high', 'standard']),
+  profile: z.enum(profileNames),
   channel: z.string().default('web'),
   /** Fixed for ever: the citizen's pairwise subject hangs on it. */
   sector: z.string().refine(isSector, 'must be a lower-case host-like name'),
@@ -41,6 +60,10 @@ export const applicationSchema = z.strictObject({
   algorithm: z.enum(['SGD_SM3_SM2', 'ES256', 'RS256']),
   /** Under a mixed policy an application without SM algorithms says why and until when (DESIGN D17). */
   exception: z.strictObject({ reason: bilingual, until: date }).optional(),
+  /** When a `legacy` application will have changed. */
+  legacyUntil: date.optional(),
+  /** Userinfo as a signed JWT, or as JSON for a library that cannot read one. */
+  userinfo: z.enum(['signed', 'json']).default('signed'),
   redirectUris: z.array(uri).min(1),
   postLogoutRedirectUris: z.array(uri).default([]),
   backchannelLogoutUri: uri.optional(),
@@ -52,61 +75,90 @@ export const applicationSchema = z.strictObject({
     z.strictObject({ jwks: z.strictObject({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) }) }),
     /** A file that holds the application's public keys as a JWK set. */
     z.strictObject({ jwksFile: z.string().min(1) }),
+    /** An app on a phone or a page without a server: it can keep no secret. */
+    z.strictObject({ none: z.literal(true) }),
   ]),
   grants: z.array(grantSchema).default([]),
+  /** Nobody signs in, and no token of it works, until this is taken out again. */
+  suspended: z.boolean().default(false),
   demo: z.boolean().default(false),
 })
 
 export type Application = z.infer<typeof applicationSchema>
+/** As a file says it, before the defaults. */
+export type ApplicationInput = z.input<typeof applicationSchema>
 export type ClaimGrant = Application['grants'][number]
 
-const yearMs = 366 * 86_400_000
-const isLocal = (address: string) => ['localhost', '127.0.0.1', '[::1]'].includes(new URL(address).hostname)
-
-/** The rules that span several members, as `path: what is wrong`. */
-function faultsOf(application: Application, policy: { readonly smOnly: boolean; readonly now: number }): string[] {
-  const faults: string[] = []
-  const addresses = [
-    ...application.redirectUris,
-    ...application.postLogoutRedirectUris,
-    ...(application.backchannelLogoutUri ? [application.backchannelLogoutUri] : []),
-  ]
-  for (const address of addresses) {
-    if (!address.startsWith('https:') && !(application.demo && isLocal(address))) {
-      faults.push(`${address}: must be https`)
-    }
-  }
-  const secret = 'secretSm3' in application.credential || 'secretFile' in application.credential
-  if (application.profile === 'high' && secret) faults.push('credential: the profile high needs jwks, not a secret')
-  if (application.profile === 'standard' && application.level > 2) faults.push('level: above 2 needs the profile high')
-  if (application.algorithm !== 'SGD_SM3_SM2') {
-    if (policy.smOnly) faults.push('algorithm: only SGD_SM3_SM2 under crypto.policy sm-only')
-    else if (!application.exception) faults.push('exception: say why no SM algorithm, and until when')
-    else if (Date.parse(application.exception.until) < policy.now) faults.push('exception.until: is past')
-  }
-  const claims = application.grants.map(({ claim }) => claim)
-  if (new Set(claims).size !== claims.length) faults.push('grants: a claim stands twice')
-  for (const grant of application.grants) {
-    if (grant.claim === 'id_number' && application.profile !== 'high')
-      faults.push('grants.id_number: needs the profile high')
-    if (grant.basis === 'duty' && !grant.law) faults.push(`grants.${grant.claim}.law: a duty names its law and article`)
-    if (Date.parse(grant.review) > policy.now + yearMs)
-      faults.push(`grants.${grant.claim}.review: at most 12 months ahead`)
-  }
-  return faults
+/** What the deployment allows, and the time in milliseconds. */
+export interface ApplicationPolicy {
+  readonly smOnly: boolean
+  readonly production: boolean
+  readonly now: number
 }
 
-/**
- * @param policy what the deployment allows, and the time in milliseconds
- * @throws AppError `config_invalid` naming the application and every fault
- */
-export function parseApplication(
-  input: unknown,
-  policy: { readonly smOnly: boolean; readonly now: number },
-): Application {
+const dayMs = 86_400_000
+const yearMs = 366 * dayMs
+const past = (day: string, now: number) => Date.parse(day) + dayMs <= now
+const isLocal = (address: string) => ['localhost', '127.0.0.1', '[::1]'].includes(new URL(address).hostname)
+
+export function credentialKind({ credential }: Application): 'key' | 'secret' | 'none' {
+  if ('none' in credential) return 'none'
+  return 'jwks' in credential || 'jwksFile' in credential ? 'key' : 'secret'
+}
+
+/** Web addresses are https; an app's may be its own scheme (RFC 8252 §7.1, reverse domain) or the loopback (§7.3). */
+function* addressFaults(application: Application): Iterable<string> {
+  const native = profileOf(application).applicationType === 'native'
+  const { redirectUris, postLogoutRedirectUris, backchannelLogoutUri } = application
+  for (const address of [...redirectUris, ...postLogoutRedirectUris]) {
+    const { protocol } = new URL(address)
+    if (protocol === 'https:') continue
+    if (protocol === 'http:' ? isLocal(address) && (native || application.demo) : native && protocol.includes('.'))
+      continue
+    yield `${address}: must be https${native ? ', the loopback, or an own scheme such as cn.gov.example.app:' : ''}`
+  }
+  if (
+    backchannelLogoutUri &&
+    !/^https:/.test(backchannelLogoutUri) &&
+    !(application.demo && isLocal(backchannelLogoutUri))
+  ) {
+    yield `${backchannelLogoutUri}: must be https`
+  }
+}
+
+function* grantFaults(application: Application, now: number): Iterable<string> {
+  const claims = application.grants.map(({ claim }) => claim)
+  if (new Set(claims).size !== claims.length) yield 'grants: a claim stands twice'
+  for (const { claim, basis, law, review } of application.grants) {
+    if (claim === 'id_number' && !profileOf(application).idNumber) yield 'grants.id_number: needs the profile high'
+    if (basis === 'duty' && !law) yield `grants.${claim}.law: a duty names its law and article`
+    if (Date.parse(review) > now + yearMs) yield `grants.${claim}.review: at most 12 months ahead`
+  }
+}
+
+/** The rules that span several members, as `path: what is wrong`. */
+function* faultsOf(application: Application, { smOnly, production, now }: ApplicationPolicy): Iterable<string> {
+  const profile = profileOf(application)
+  yield* addressFaults(application)
+  yield* grantFaults(application, now)
+  if (production && application.demo) yield 'demo: the demo applications have no place in production'
+  if (!profile.credentials.includes(credentialKind(application))) {
+    yield `credential: the profile ${application.profile} takes ${profile.credentials.join(' or ')}`
+  }
+  if (application.level > profile.top) yield `level: above ${profile.top} needs the profile high`
+  if (profile.withoutPkce && !application.legacyUntil) yield 'legacyUntil: say when it will have changed'
+  if (application.legacyUntil && past(application.legacyUntil, now)) yield 'legacyUntil: is past'
+  if (application.algorithm === 'SGD_SM3_SM2') return
+  if (smOnly) yield 'algorithm: only SGD_SM3_SM2 under crypto.policy sm-only'
+  else if (!application.exception) yield 'exception: say why no SM algorithm, and until when'
+  else if (past(application.exception.until, now)) yield 'exception.until: is past'
+}
+
+/** @throws AppError `config_invalid` naming the application and every fault */
+export function parseApplication(input: unknown, policy: ApplicationPolicy): Application {
   const parsed = applicationSchema.safeParse(input)
   const faults = parsed.success
-    ? faultsOf(parsed.data, policy)
+    ? [...faultsOf(parsed.data, policy)]
     : parsed.error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`)
   if (!parsed.success || faults.length > 0) {
     const id = typeof input === 'object' && input !== null && 'id' in input ? String(input.id) : '(no id)'
@@ -117,5 +169,10 @@ export function parseApplication(
 
 /** The grants in force: one whose review date is past is none. */
 export function grantsInForce(application: Application, now: number): readonly ClaimGrant[] {
-  return application.grants.filter(({ review }) => Date.parse(review) + 86_400_000 > now)
+  return application.grants.filter(({ review }) => !past(review, now))
+}
+
+/** May it be used now? A suspended one may not, nor one whose time as an exception or a legacy is up. */
+export function inService({ suspended, exception, legacyUntil }: Application, now: number): boolean {
+  return !suspended && ![exception?.until, legacyUntil].some((day) => day !== undefined && past(day, now))
 }

@@ -2,34 +2,32 @@
  * The applications in the store: seeded from files, protected by an HMAC-SM3 each (DESIGN D11), read through a cache
  * with a bounded age, so that a change is taken up without a restart (engine trap 12).
  */
-import { readdirSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
 import { timingSafeEqual } from 'node:crypto'
-import { hmacSm3, sm3 } from 'jose'
+import { hmacSm3 } from 'jose'
 import { AppError } from '#src/errors.ts'
 import type { ApplicationRow, Storage } from '#src/storage/storage.ts'
-import { parseApplication, type Application } from './application.ts'
+import { parseApplication, type Application, type ApplicationInput, type ApplicationPolicy } from './application.ts'
 
 const maxAgeMs = 5_000
 
 export interface Applications {
   get(id: string): Promise<Application | undefined>
   list(): Promise<readonly Application[]>
-  /** Writes the applications that are new or changed and gives their ids. */
-  seed(applications: readonly Application[]): Promise<readonly string[]>
+  /** Writes the applications that are new or changed and gives them. @throws AppError `config_invalid` */
+  seed(applications: readonly ApplicationInput[]): Promise<readonly Application[]>
 }
 
 interface Dependencies {
   readonly storage: Pick<Storage, 'applications'>
   readonly rowKey: Uint8Array
-  readonly smOnly: boolean
+  readonly policy: Omit<ApplicationPolicy, 'now'>
   readonly now?: () => number
   /** Told of a row whose MAC does not hold; it counts as absent. */
   readonly onTampered: (id: string) => void
 }
 
 export function createApplications(deps: Dependencies): Applications {
-  const { storage, rowKey, smOnly, now = Date.now } = deps
+  const { storage, rowKey, policy, now = Date.now } = deps
   let cache: { readonly at: number; readonly rows: Promise<ReadonlyMap<string, Application>> } | undefined
 
   const macOf = (id: string, body: string) => hmacSm3(rowKey, `application|${id}|${body}`)
@@ -63,9 +61,9 @@ export function createApplications(deps: Dependencies): Applications {
     list: async () => [...(await all()).values()],
     async seed(applications) {
       const known = await load()
-      const changed: string[] = []
-      for (const application of applications) {
-        parseApplication(application, { smOnly, now: now() })
+      const changed: Application[] = []
+      for (const input of applications) {
+        const application = parseApplication(input, { ...policy, now: now() })
         const sector = known.get(application.id)?.sector
         if (sector !== undefined && sector !== application.sector) {
           throw new AppError('config_invalid', { detail: `application ${application.id}: its sector can never change` })
@@ -74,44 +72,10 @@ export function createApplications(deps: Dependencies): Applications {
         if (JSON.stringify(known.get(application.id)) === body) continue
         const mac = macOf(application.id, body).toString('base64url')
         await storage.applications.put({ id: application.id, body, mac, updatedAt: now() })
-        changed.push(application.id)
+        changed.push(application)
       }
       cache = undefined
       return changed
     },
   }
-}
-
-/** Reads what an application's file points to, so that the store holds it whole, and no secret in the open. */
-function resolveCredential(application: Application): Application {
-  const { credential } = application
-  if ('secretFile' in credential) {
-    const secret = readFileSync(resolve(credential.secretFile), 'utf8').trim()
-    return { ...application, credential: { secretSm3: sm3(Buffer.from(secret)).toString('hex') } }
-  }
-  if ('jwksFile' in credential) {
-    return { ...application, credential: { jwks: JSON.parse(readFileSync(resolve(credential.jwksFile), 'utf8')) } }
-  }
-  return application
-}
-
-/**
- * Reads the application files of a directory.
- * @throws AppError `config_invalid` naming the file and every fault
- */
-export function readApplications(
-  directory: string,
-  policy: { readonly smOnly: boolean; readonly now: number },
-  prepare: (input: unknown) => unknown = (input) => input,
-): readonly Application[] {
-  const files = readdirSync(directory).filter((name) => name.endsWith('.json'))
-  return files.sort().map((name) => {
-    try {
-      const input: unknown = JSON.parse(readFileSync(join(directory, name), 'utf8'))
-      return resolveCredential(parseApplication(prepare(input), policy))
-    } catch (cause) {
-      if (cause instanceof AppError) throw cause
-      throw new AppError('config_invalid', { detail: `${join(directory, name)}: ${(cause as Error).message}`, cause })
-    }
-  })
 }

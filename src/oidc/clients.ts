@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AdapterPayload, Client } from 'oidc-provider'
 import { claimScopes, grantsInForce, type Application } from './application.ts'
+import { profileOf } from './profile.ts'
 
 /**
  * Stands where the engine wants a client secret; the real comparison is against the SM3 in the application (see
@@ -12,15 +13,21 @@ import { claimScopes, grantsInForce, type Application } from './application.ts'
  */
 const unusableSecret = randomBytes(32).toString('base64url')
 
-export function clientMetadata(application: Application, now: number): AdapterPayload {
+function authentication(application: Application): object {
   const { credential } = application
-  const high = application.profile === 'high'
+  if ('jwks' in credential) return { token_endpoint_auth_method: 'private_key_jwt', jwks: credential.jwks }
+  if ('none' in credential) return { token_endpoint_auth_method: 'none' }
+  const method = application.profile === 'legacy' ? 'client_secret_post' : 'client_secret_basic'
+  return { token_endpoint_auth_method: method, client_secret: unusableSecret }
+}
+
+export function clientMetadata(application: Application, now: number): AdapterPayload {
+  const { fapi, applicationType } = profileOf(application)
   const scopes = grantsInForce(application, now).map(({ claim }) => claimScopes[claim])
-  const byKey = 'jwks' in credential
   return {
     client_id: application.id,
     client_name: application.name.zh,
-    application_type: 'web',
+    application_type: applicationType,
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
     response_modes: ['query'],
@@ -30,14 +37,12 @@ export function clientMetadata(application: Application, now: number): AdapterPa
     subject_type: 'pairwise',
     sector_identifier_uri: `https://${application.sector}/`,
     id_token_signed_response_alg: application.algorithm,
-    userinfo_signed_response_alg: application.algorithm,
+    ...(application.userinfo === 'signed' ? { userinfo_signed_response_alg: application.algorithm } : {}),
     ...(application.backchannelLogoutUri
       ? { backchannel_logout_uri: application.backchannelLogoutUri, backchannel_logout_session_required: true }
       : {}),
-    ...(byKey
-      ? { token_endpoint_auth_method: 'private_key_jwt', jwks: credential.jwks as AdapterPayload['jwks'] }
-      : { token_endpoint_auth_method: 'client_secret_basic', client_secret: unusableSecret }),
-    ...(high ? { require_pushed_authorization_requests: true, dpop_bound_access_tokens: true } : {}),
+    ...authentication(application),
+    ...(fapi ? { require_pushed_authorization_requests: true, dpop_bound_access_tokens: true } : {}),
   } as AdapterPayload
 }
 

@@ -6,8 +6,10 @@ import { randomUUID } from 'node:crypto'
 import type { Client, Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { Recorder } from '#src/audit/recorder.ts'
 import type { Pages } from '#src/http/pages.ts'
+import { formTargetsOf } from '#src/http/security.ts'
 import type { Outbox } from '#src/outbox/outbox.ts'
 import { postForm, type PostOptions } from '#src/outbox/post.ts'
+import type { Application } from './application.ts'
 import { applicationOf } from './clients.ts'
 
 const kind = 'logout-notice'
@@ -51,30 +53,33 @@ export function sendNotices(outbox: Outbox, provider: Provider, recorder: Record
   })
 }
 
-const originsOf = (addresses: readonly string[]): readonly string[] => [
-  ...new Set(addresses.map((address) => new URL(address).origin)),
-]
-
 /** The form ends at our own address, which redirects to the application: both are allowed as targets. */
 function targetsOf(ctx: KoaContextWithOIDC): readonly string[] {
   const application = applicationOf(ctx.oidc.client)
-  return application ? originsOf(application.postLogoutRedirectUris) : []
+  return application ? formTargetsOf(application.postLogoutRedirectUris) : []
 }
 
-const secretOf = (ctx: KoaContextWithOIDC): string =>
-  (ctx.oidc.session?.state as { readonly secret: string } | undefined)?.secret ?? ''
+/** What the confirming form sends, and where to. */
+const formOf = (ctx: KoaContextWithOIDC) => ({
+  action: '/session/end/confirm',
+  secret: (ctx.oidc.session?.state as { readonly secret: string } | undefined)?.secret ?? '',
+})
+
+/** Where somebody goes who decides to leave things as they are. */
+function homeOf(application: Application | undefined): string {
+  const home = application?.redirectUris.find((address) => /^https?:/.test(address))
+  return home === undefined ? '/' : new URL(home).origin
+}
 
 export function logoutPages(pages: Pages): NonNullable<NonNullable<Configuration['features']>['rpInitiatedLogout']> {
   return {
     enabled: true,
     logoutSource(ctx) {
       const application = applicationOf(ctx.oidc.client)
-      const [home] = originsOf(application?.redirectUris ?? [])
-      // The engine's own "no" would still end this application's grant; staying changes nothing.
-      const stay = home ?? '/'
       ctx.body = pages.render(ctx.req, ctx.res, {
         view: 'logout',
-        data: { secret: secretOf(ctx), action: '/session/end/confirm', application: application?.name, stay },
+        // The engine's own "no" would still end this application's grant; staying changes nothing.
+        data: { ...formOf(ctx), application: application?.name, stay: homeOf(application) },
         formTargets: targetsOf(ctx),
       })
     },
@@ -98,8 +103,11 @@ export function replaceSelfSubmittingPages(provider: Provider, pages: Pages): vo
     ctx.remove('content-length')
     ctx.body = pages.render(ctx.req, ctx.res, {
       view: switching ? 'switch-account' : 'nothing-to-end',
-      data: { secret: secretOf(ctx as KoaContextWithOIDC), action: '/session/end/confirm' },
-      formTargets: originsOf([...(application?.postLogoutRedirectUris ?? []), ...(application?.redirectUris ?? [])]),
+      data: { ...formOf(ctx as KoaContextWithOIDC), stay: homeOf(application) },
+      formTargets: formTargetsOf([
+        ...(application?.postLogoutRedirectUris ?? []),
+        ...(application?.redirectUris ?? []),
+      ]),
     })
   })
 }

@@ -7,9 +7,7 @@ import { acrOf, enough, levelOfAcr, type Level } from '#src/identity/assurance.t
 import { channelNamed, type Channels } from '#src/channels/channel.ts'
 import type { Application } from './application.ts'
 import { applicationOf } from './clients.ts'
-
-/** The highest level an application's profile may use (DESIGN D12). */
-export const profileTop: Readonly<Record<Application['profile'], Level>> = { high: 4, standard: 2 }
+import { profileOf } from './profile.ts'
 
 interface AcrRequest {
   readonly value?: unknown
@@ -52,7 +50,7 @@ export function askedLevel(application: Application, params: Params): Level {
 export function acrFor(application: Application | undefined, acr: string | undefined): string | undefined {
   const level = acr === undefined ? undefined : levelOfAcr(acr)
   if (application === undefined || level === undefined) return acr
-  return acrOf(Math.min(level, profileTop[application.profile]) as Level)
+  return acrOf(Math.min(level, profileOf(application).top) as Level)
 }
 
 /** The engine keeps absent parameters as undefined members. */
@@ -71,7 +69,7 @@ export function createPolicy(channels: Channels): interactionPolicy.DefaultPolic
       if (!application) return Check.NO_NEED_TO_PROMPT
       const asked = askedLevel(application, paramsOf(ctx))
       const channel = channelNamed(channels, application.channel)
-      if (!enough(profileTop[application.profile], asked) || !enough(channel.top, asked)) {
+      if (!enough(profileOf(application).top, asked) || !enough(channel.top, asked)) {
         throw new errors.CustomOIDCProviderError(
           'unmet_authentication_requirements',
           'this application or its channel can never reach the requested level',

@@ -4,7 +4,7 @@
  */
 import { createSecretKey } from 'node:crypto'
 import Keygrip from 'keygrip'
-import { errors, type Configuration, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
+import { errors, type Client, type Configuration, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import { hmacSm3 } from 'jose'
 import type { Recorder } from '#src/audit/recorder.ts'
 import { channelNamed, type Channels } from '#src/channels/channel.ts'
@@ -17,14 +17,17 @@ import type { Directory } from '#src/login/directory.ts'
 import type { Outbox } from '#src/outbox/outbox.ts'
 import type { Storage } from '#src/storage/storage.ts'
 import { acrValues, claimTable, createFindAccount } from './account.ts'
+import { inService } from './application.ts'
 import { createAdapter, type ArtifactKey } from './adapter.ts'
 import type { Applications } from './applications.ts'
 import { auditEngine } from './audit.ts'
 import { applicationOf, clientMetadata } from './clients.ts'
+import { explainErrors } from './error-answers.ts'
 import { loadStandingGrant, refuseUngrantedClaims } from './grants.ts'
 import { logoutPages, noticeLater, replaceSelfSubmittingPages, sendNotices } from './logout.ts'
 import type { Notices } from './notices.ts'
 import { acrFor, createPolicy } from './policy.ts'
+import { profileOf } from './profile.ts'
 import { createSmProvider, enabledAlgorithms } from './sm.ts'
 
 export interface EngineParts {
@@ -44,6 +47,17 @@ export interface EngineParts {
   readonly pages: Pages
   readonly now: () => number
   readonly onFault: (error: unknown) => void
+}
+
+const isFapi = (client: Client | undefined): boolean => {
+  const application = applicationOf(client)
+  return application !== undefined && profileOf(application).fapi
+}
+
+/** Where a nonce may stand in for PKCE, one of the two must be there (RFC 9700 §2.1.1). */
+function needsPkce(ctx: KoaContextWithOIDC, client: Client): boolean {
+  const application = applicationOf(client)
+  return !(application && profileOf(application).withoutPkce && ctx.oidc.params?.['nonce'])
 }
 
 const seconds = (now: () => number) => Math.floor(now() / 1000)
@@ -113,7 +127,7 @@ function features(parts: EngineParts): Configuration['features'] {
     dPoP: { enabled: true },
     fapi: {
       enabled: true,
-      profile: (_ctx, client) => (applicationOf(client)?.profile === 'high' ? '2.0' : undefined),
+      profile: (_ctx, client) => (isFapi(client) ? '2.0' : undefined),
     },
     introspection: {
       enabled: true,
@@ -139,7 +153,7 @@ function configuration(parts: EngineParts): Configuration {
       now,
       findClient: async (id) => {
         const application = await applications.get(id)
-        return application && clientMetadata(application, now())
+        return application && inService(application, now()) ? clientMetadata(application, now()) : undefined
       },
     }),
     cookies: cookies(parts),
@@ -157,14 +171,14 @@ function configuration(parts: EngineParts): Configuration {
     },
     sectorIdentifierUriValidate: () => false,
     responseTypes: ['code'],
-    clientAuthMethods: ['client_secret_basic', 'private_key_jwt'],
-    pkce: { required: () => true },
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    pkce: { required: needsPkce },
     findAccount: createFindAccount({ find: parts.findPerson, now }),
     loadExistingGrant: (ctx) => loadStandingGrant(ctx, parts.notices, now()),
     interactions: { policy: createPolicy(channels), url: (_ctx, interaction) => `/login/${interaction.uid}` },
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     // FAPI 2.0 §5.3.2.1: no rotation for sender-constrained tokens of confidential clients.
-    rotateRefreshToken: (ctx) => applicationOf(ctx.oidc.client)?.profile !== 'high',
+    rotateRefreshToken: (ctx) => !isFapi(ctx.oidc.client),
     expiresWithSession: async () => true,
     allowOmittingSingleRegisteredRedirectUri: false,
     clientBasedCORS: () => false,
@@ -202,6 +216,7 @@ export function createEngine(parts: EngineParts): Provider {
   })
   // `http/canonical` has put our own host and scheme where the engine looks.
   provider.proxy = true
+  explainErrors(provider)
   closeCors(provider)
   auditEngine(provider, parts.recorder, parts.onFault)
   replaceSelfSubmittingPages(provider, parts.pages)

@@ -1,6 +1,7 @@
-/** The front page, for whoever comes without an application, and what monitors ask for. */
+/** The pages for whoever comes without a sign-in: the front page, the error codes, and what monitors ask for. */
 import { Router } from 'express'
 import type { Locale } from '#src/errors.ts'
+import { documentedErrors, errorsPath } from '#src/oidc/error-answers.ts'
 import type { Pages } from '#src/http/pages.ts'
 
 export interface Link {
@@ -17,6 +18,9 @@ interface Dependencies {
 export function homePages({ pages, links, ready }: Dependencies): Router {
   const router = Router()
   router.get('/', (request, response) => pages.send(request, response, { view: 'home', data: { applications: links } }))
+  router.get(errorsPath, (request, response) =>
+    pages.send(request, response, { view: 'errors', data: { codes: documentedErrors } }),
+  )
   router.get('/health', (_request, response) => response.json({ status: 'up' }))
   router.get('/ready', async (_request, response) => {
     const isReady = await ready()

@@ -5,14 +5,16 @@
 import { Router, type Request, type Response } from 'express'
 import { publicSentence } from '#src/errors.ts'
 import { field, parseForm } from '#src/http/input.ts'
+import { formTargetsOf } from '#src/http/security.ts'
 import type { Pages } from '#src/http/pages.ts'
 import { visitOf } from '#src/http/visit.ts'
-import { documentKinds } from '#src/identity/id-number.ts'
+import { documentKinds, type DocumentKind } from '#src/identity/id-number.ts'
 import { maskName } from '#src/identity/name.ts'
 import { groupPhone, maskPhone } from '#src/identity/phone.ts'
 import type { Step } from '#src/login/attempt.ts'
 import { reachable } from '#src/login/policy.ts'
-import type { SignIn, Standing, Visit } from '#src/login/sign-in.ts'
+import type { SignIn, Standing } from '#src/login/sign-in.ts'
+import type { Visit } from '#src/login/visit.ts'
 import type { Interaction, Interactions } from '#src/oidc/interaction.ts'
 
 interface Dependencies {
@@ -25,10 +27,22 @@ interface Dependencies {
 const steps: readonly Step[] = ['phone', 'code', 'who', 'document', 'name', 'number']
 const isStep = (text: string): text is Step => (steps as readonly string[]).includes(text)
 
-/** Where the forms of a sign-in may end: its own pages and the application's. */
-export const redirectOrigins = ({ application }: Interaction): readonly string[] => [
-  ...new Set(application.redirectUris.map((uri) => new URL(uri).origin)),
-]
+/** Faults that no other input would mend: the page says so, and does not point at the field. */
+const beyondInput: ReadonlySet<string> = new Set([
+  'verifier_unavailable',
+  'code_too_soon',
+  'code_too_many',
+  'code_failures_day',
+  'proof_unavailable',
+  'proof_too-often',
+])
+
+/** Kinds whose numbers have 18 characters, shown 6-8-4. */
+const coded: ReadonlySet<string> = new Set<DocumentKind>([
+  'resident-id-card',
+  'hk-macao-taiwan-residence-permit',
+  'foreigner-permanent-resident-card',
+])
 
 function visitFor(request: Request, interaction: Interaction): Visit {
   const { locale, size, reference, address } = visitOf(request)
@@ -59,7 +73,10 @@ function dataFor(
   return {
     application: interaction.application.name,
     base: `/login/${interaction.uid}`,
-    fault: fault?.step === step ? { ...fault, sentence: publicSentence(fault.code, locale), reference } : undefined,
+    fault:
+      fault?.step === step
+        ? { ...fault, sentence: publicSentence(fault.code, locale), mendable: !beyondInput.has(fault.code), reference }
+        : undefined,
     phone: step === 'phone' ? (typed ?? (phone === undefined ? '' : groupPhone(phone))) : undefined,
     maskedPhone: phone === undefined ? '' : maskPhone(phone),
     publicComputer: attempt.publicComputer,
@@ -69,9 +86,10 @@ function dataFor(
       step === 'who' ? people.map(({ id, name }) => ({ id, name: name === undefined ? '*' : maskName(name) })) : [],
     kinds: documentKinds,
     kind: attempt.documentKind ?? documentKinds[0],
+    coded: coded.has(attempt.documentKind ?? ''),
     name: step === 'name' ? (typed ?? attempt.name ?? '') : undefined,
     number: step === 'number' ? (typed ?? '') : undefined,
-    registering: evidence !== undefined && people.length > 0,
+    registering: evidence !== undefined && attempt.person !== null && people.length > 0,
   }
 }
 
@@ -103,14 +121,14 @@ export function loginPages({ interactions, signIn, pages, now }: Dependencies): 
     pages.send(request, response, {
       view: step,
       data: dataFor(step, interaction, standing, visit, now()),
-      formTargets: redirectOrigins(interaction),
+      formTargets: formTargetsOf(interaction.application.redirectUris),
     })
   })
 
   const answers: Readonly<Record<string, (visit: Visit, request: Request) => Promise<void>>> = {
     phone: (visit, request) =>
       signIn.givePhone(visit, field(request, 'phone'), field(request, 'public-computer') === 'on'),
-    code: (visit, request) => signIn.answerCode(visit, field(request, 'code')),
+    code: (visit, request) => signIn.answerCode(visit, field(request, 'code'), field(request, 'other') === 'on'),
     resend: (visit) => signIn.resend(visit),
     who: (visit, request) => signIn.chooseWho(visit, field(request, 'person')),
     document: (visit, request) => signIn.giveDocumentKind(visit, field(request, 'kind')),

@@ -4,9 +4,9 @@
  */
 import { Router } from 'express'
 import { field, parseForm } from '#src/http/input.ts'
+import { formTargetsOf } from '#src/http/security.ts'
 import type { Pages } from '#src/http/pages.ts'
 import type { Interactions } from '#src/oidc/interaction.ts'
-import { redirectOrigins } from './login.ts'
 
 interface Dependencies {
   readonly interactions: Interactions
@@ -29,7 +29,7 @@ export function noticePages({ interactions, pages }: Dependencies): Router {
         duties: grants.filter(({ basis }) => basis === 'duty'),
         consents: grants.filter(({ basis }) => basis === 'consent'),
       },
-      formTargets: redirectOrigins(interaction),
+      formTargets: formTargetsOf(application.redirectUris),
     })
   })
 

@@ -14,7 +14,7 @@ import { loadConfig, parseConfig, type Config } from '#src/config.ts'
 import { createKeys } from '#src/crypto/key-store.ts'
 import { createFileRegister, type FileRegister } from '#src/demo/population-register.ts'
 import { createLogger } from '#src/http/log.ts'
-import type { Application } from '#src/oidc/application.ts'
+import type { ApplicationInput } from '#src/oidc/application.ts'
 import { createOutboxGateway, type OutboxGateway } from '#src/verifiers/sms/outbox-gateway.ts'
 
 /** A year ahead at most, whatever day the test runs. */
@@ -34,7 +34,7 @@ const grant = (claim: 'name' | 'phone_number' | 'id_number', basis: 'duty' | 'co
 export const secrets = { first: randomBytes(32).toString('base64url'), second: randomBytes(32).toString('base64url') }
 const hash = (secret: string) => sm3(Buffer.from(secret)).toString('hex')
 
-export function testApplications(): readonly Application[] {
+export function testApplications(): readonly ApplicationInput[] {
   const common = { profile: 'standard', channel: 'web', level: 2, demo: true } as const
   return [
     {
@@ -66,7 +66,10 @@ export function testApplications(): readonly Application[] {
 }
 
 /** An application of the profile `high` and the private key it signs with. */
-export async function highApplication(): Promise<{ application: Application; privateJwk: JWK & { kid: string } }> {
+export async function highApplication(): Promise<{
+  application: ApplicationInput
+  privateJwk: JWK & { kid: string }
+}> {
   const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
   const kid = 'high-1'
   return {
@@ -120,7 +123,8 @@ export interface TestServer {
 
 interface Options {
   readonly settings?: (config: Record<string, unknown>) => void
-  readonly applications?: readonly Application[]
+  /** In place of the two of this file; null: those of the settings' directory. */
+  readonly applications?: readonly ApplicationInput[] | null
   readonly overrides?: Overrides
   readonly directory?: string
   readonly port?: number
@@ -160,7 +164,7 @@ export async function startServer(options: Options = {}): Promise<TestServer> {
   const app = await createApp(config, {
     smsGateway: gateway,
     register,
-    applications: options.applications ?? testApplications(),
+    ...(options.applications === null ? {} : { applications: options.applications ?? testApplications() }),
     now: clock.now,
     log: createLogger('debug', { write: (line: string) => void logged.push(line) }),
     ...options.overrides,
