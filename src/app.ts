@@ -40,6 +40,7 @@ import { createOutbox, type Outbox } from './outbox/outbox.ts'
 import { homePages, type Link } from './portal/home.ts'
 import { loginPages } from './portal/login.ts'
 import { noticePages } from './portal/notice.ts'
+import { createSealedArtifacts } from './storage/sealed-artifacts.ts'
 import { openStorage } from './storage/open.ts'
 import type { Storage } from './storage/storage.ts'
 import { createVerifiers } from './verifiers/registry.ts'
@@ -113,6 +114,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const known = await storage.dataKeys.get(keyId)
   const stored = known ?? (await storage.dataKeys.add({ id: keyId, wrapped: await sealer.newDataKey(keyId) }))
   const artifactKey = { wrapped: stored.wrapped, context: keyId }
+  const artifacts = createSealedArtifacts({ artifacts: storage.artifacts, sealer, key: artifactKey })
 
   const recorder = createRecorder({ storage, sealer, signer: keys.audit, ...config.audit, now, onFault })
   const outbox = createOutbox({
@@ -180,12 +182,10 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     city: config.city,
     reload: !production,
   })
-  const notices = createNotices({ storage, sealer, key: artifactKey, now })
+  const notices = createNotices({ artifacts, now })
   const provider = createEngine({
     config,
-    storage,
-    sealer,
-    artifactKey,
+    artifacts,
     signers: keys.signers,
     cookieKeys: keys.cookies,
     pairwiseKey: keys.pairwise,

@@ -1,22 +1,12 @@
 /**
  * The engine's adapter over our storage port. Answers engine traps 1 and 2: codes, refresh tokens and replay marks are
- * spent by a unique insert, and whoever comes second revokes the grant. Artefacts are keyed by SM3 of their id and
- * sealed, so that the store holds no token and no personal parameter in the open.
+ * spent by a unique insert, and whoever comes second revokes the grant.
  */
-import { sm3 } from 'jose'
 import { errors, type Adapter, type AdapterConstructor, type AdapterPayload } from 'oidc-provider'
-import type { Sealer, WrappedKey } from '#src/crypto/sealer.ts'
-import type { Storage } from '#src/storage/storage.ts'
-
-export interface ArtifactKey {
-  readonly wrapped: WrappedKey
-  readonly context: string
-}
+import type { Opened, SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 
 interface Dependencies {
-  readonly storage: Pick<Storage, 'artifacts'>
-  readonly sealer: Sealer
-  readonly key: ArtifactKey
+  readonly artifacts: SealedArtifacts
   /** Client metadata by client id. */
   readonly findClient: (id: string) => Promise<AdapterPayload | undefined>
   readonly now?: () => number
@@ -32,14 +22,14 @@ const grantable = new Set([
   'Grant',
 ])
 
-/** Marks outlive what they mark, so that clock steps and late replays find them. */
-const markGraceMs = 3_600_000
+/** The engine's payload, with the mark of having been spent where it looks for it. */
+function payloadOf(found: Opened<AdapterPayload> | undefined): AdapterPayload | undefined {
+  if (!found) return undefined
+  const { value, spentAt } = found
+  return spentAt === undefined ? value : { ...value, consumed: Math.floor(spentAt / 1000) }
+}
 
-const hashed = (id: string): string => sm3(Buffer.from(id)).toString('base64url')
-
-export function createAdapter(deps: Dependencies): AdapterConstructor {
-  const { storage, sealer, key, now = Date.now } = deps
-
+export function createAdapter({ artifacts, findClient, now = Date.now }: Dependencies): AdapterConstructor {
   return class implements Adapter {
     readonly kind: string
 
@@ -47,60 +37,47 @@ export function createAdapter(deps: Dependencies): AdapterConstructor {
       this.kind = kind
     }
 
-    async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
-      const expiresAt = now() + (expiresIn ?? 0) * 1000
+    async upsert(id: string, payload: AdapterPayload, expiresIn = 0): Promise<void> {
+      const expiresAt = now() + expiresIn * 1000
       if (this.kind === 'ReplayDetection') {
-        if (await storage.artifacts.spend(this.kind, hashed(id), expiresAt + markGraceMs)) return
+        if (await artifacts.spend(this.kind, id, expiresAt)) return
         throw new errors.InvalidGrant('the assertion or proof was used before')
       }
-      const context = `${this.kind}|${hashed(id)}`
       const grant = this.kind === 'Grant' ? id : payload.grantId
-      await storage.artifacts.put(this.kind, hashed(id), {
-        payload: await sealer.seal(key.wrapped, key.context, JSON.stringify(payload), context),
+      await artifacts.put(this.kind, id, payload, {
         expiresAt,
-        ...(grantable.has(this.kind) && grant ? { grant: hashed(grant) } : {}),
-        ...(payload.uid ? { uid: hashed(payload.uid) } : {}),
-        ...(payload.userCode ? { userCode: hashed(payload.userCode) } : {}),
+        grant: grantable.has(this.kind) ? grant : undefined,
+        uid: payload.uid,
+        userCode: payload.userCode,
+        // So that a citizen can see and end his sessions.
+        account: this.kind === 'Session' ? payload.accountId : undefined,
       })
     }
 
     async find(id: string): Promise<AdapterPayload | undefined> {
-      if (this.kind === 'Client') return deps.findClient(id)
-      const row = await storage.artifacts.get(this.kind, hashed(id))
-      return row && this.#opened(row.payload, hashed(id), row.spentAt)
+      return this.kind === 'Client' ? findClient(id) : payloadOf(await artifacts.get(this.kind, id))
     }
 
     async findByUid(uid: string): Promise<AdapterPayload | undefined> {
-      const row = await storage.artifacts.byUid(this.kind, hashed(uid))
-      return row && this.#opened(row.payload, row.id, row.spentAt)
+      return payloadOf(await artifacts.byUid(this.kind, uid))
     }
 
     async findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {
-      const row = await storage.artifacts.byUserCode(this.kind, hashed(userCode))
-      return row && this.#opened(row.payload, row.id, row.spentAt)
+      return payloadOf(await artifacts.byUserCode(this.kind, userCode))
     }
 
-    /** The engine ignores what this gives back, so losing the race must throw (RFC 6749 §4.1.2, RFC 9700 §4.14.2). */
+    /** The engine ignores what this gives back, so losing the race must throw. */
     async consume(id: string): Promise<void> {
-      const row = await storage.artifacts.get(this.kind, hashed(id))
-      if (!row) throw new errors.InvalidGrant('it is gone')
-      if (await storage.artifacts.spend(this.kind, hashed(id), row.expiresAt + markGraceMs)) return
-      if (row.grant !== undefined) await storage.artifacts.removeByGrant(row.grant)
-      throw new errors.InvalidGrant('it was used before')
+      const outcome = await artifacts.consume(this.kind, id)
+      if (outcome !== 'won') throw new errors.InvalidGrant(outcome === 'lost' ? 'it was used before' : 'it is gone')
     }
 
-    async destroy(id: string): Promise<void> {
-      await storage.artifacts.remove(this.kind, hashed(id))
+    destroy(id: string): Promise<void> {
+      return artifacts.remove(this.kind, id)
     }
 
-    async revokeByGrantId(grantId: string): Promise<void> {
-      await storage.artifacts.removeByGrant(hashed(grantId))
-    }
-
-    async #opened(sealed: string, id: string, spentAt: number | undefined): Promise<AdapterPayload> {
-      const plain = await sealer.open(key.wrapped, key.context, sealed, `${this.kind}|${id}`)
-      const payload = JSON.parse(plain) as AdapterPayload
-      return spentAt === undefined ? payload : { ...payload, consumed: Math.floor(spentAt / 1000) }
+    revokeByGrantId(grantId: string): Promise<void> {
+      return artifacts.removeByGrant(grantId)
     }
   }
 }

@@ -1,14 +1,14 @@
 /**
- * Notices and consents (DESIGN D7, PIPL 14, 17, 30): what a citizen was told or agreed to, for which application, in
- * which version, when. It outlives the sign-in session, so that nobody is asked the same thing twice, and a changed
- * purpose asks anew.
+ * Notices and consents (DESIGN D7, PIPL 14, 15, 17, 30): what a citizen was told or agreed to, for which application, in
+ * which version, when. It outlives the sign-in session, so that nobody is asked the same thing twice; a changed purpose
+ * asks anew, and a consent can be withdrawn.
  */
 import { sm3 } from 'jose'
-import type { Sealer, WrappedKey } from '#src/crypto/sealer.ts'
-import type { Storage } from '#src/storage/storage.ts'
+import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 import { grantsInForce, type Application, type ClaimGrant, type ReleasedClaim } from './application.ts'
 
 export interface NoticeRecord {
+  readonly application: string
   readonly version: string
   readonly claims: readonly ReleasedClaim[]
   readonly at: number
@@ -17,48 +17,50 @@ export interface NoticeRecord {
 export interface Notices {
   /** What stands for this person and application, if it is still what the application would be told. */
   standing(personId: string, application: Application): Promise<NoticeRecord | undefined>
-  keep(personId: string, application: Application, claims: readonly ReleasedClaim[]): Promise<NoticeRecord>
+  keep(personId: string, application: Application, claims: readonly ReleasedClaim[]): Promise<void>
+  /** Everything that stands for a person, newest first. */
+  all(personId: string): Promise<readonly NoticeRecord[]>
+  /** Forgets what was told and agreed to: the next sign-in tells and asks anew. */
+  withdraw(personId: string, application: string): Promise<void>
 }
 
 /** The version of what is told: any change of basis, law, purpose or retention makes another. */
 export function noticeVersion(application: Application, grants: readonly ClaimGrant[]): string {
   const told = grants.map(({ claim, basis, law, purpose, retention }) => ({ claim, basis, law, purpose, retention }))
-  return sm3(Buffer.from(JSON.stringify([application.owner, told])))
+  return sm3(JSON.stringify([application.owner, told]))
     .toString('hex')
     .slice(0, 16)
 }
 
 interface Dependencies {
-  readonly storage: Pick<Storage, 'artifacts'>
-  readonly sealer: Sealer
-  readonly key: { readonly wrapped: WrappedKey; readonly context: string }
+  readonly artifacts: SealedArtifacts
   readonly now?: () => number
 }
 
 const kind = 'Notice'
 const lifetimeMs = 366 * 86_400_000
+const idOf = (personId: string, application: string) => `${personId}|${application}`
 
-export function createNotices({ storage, sealer, key, now = Date.now }: Dependencies): Notices {
-  const idOf = (personId: string, application: Application) =>
-    sm3(Buffer.from(`${personId}|${application.id}`)).toString('base64url')
-
+export function createNotices({ artifacts, now = Date.now }: Dependencies): Notices {
   return {
     async standing(personId, application) {
-      const id = idOf(personId, application)
-      const row = await storage.artifacts.get(kind, id)
-      if (!row) return undefined
-      const plain = await sealer.open(key.wrapped, key.context, row.payload, `${kind}|${id}`)
-      const record = JSON.parse(plain) as NoticeRecord
-      return record.version === noticeVersion(application, grantsInForce(application, now())) ? record : undefined
+      const found = await artifacts.get<NoticeRecord>(kind, idOf(personId, application.id))
+      const version = noticeVersion(application, grantsInForce(application, now()))
+      return found?.value.version === version ? found.value : undefined
     },
 
     async keep(personId, application, claims) {
-      const id = idOf(personId, application)
-      const version = noticeVersion(application, grantsInForce(application, now()))
-      const record: NoticeRecord = { version, claims, at: now() }
-      const payload = await sealer.seal(key.wrapped, key.context, JSON.stringify(record), `${kind}|${id}`)
-      await storage.artifacts.put(kind, id, { payload, expiresAt: now() + lifetimeMs })
-      return record
+      const at = now()
+      const version = noticeVersion(application, grantsInForce(application, at))
+      const record: NoticeRecord = { application: application.id, version, claims, at }
+      const belonging = { expiresAt: at + lifetimeMs, account: personId }
+      await artifacts.put(kind, idOf(personId, application.id), record, belonging)
     },
+
+    async all(personId) {
+      return (await artifacts.byAccount<NoticeRecord>(kind, personId)).map(({ value }) => value)
+    },
+
+    withdraw: (personId, application) => artifacts.remove(kind, idOf(personId, application)),
   }
 }

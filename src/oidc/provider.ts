@@ -9,16 +9,15 @@ import { hmacSm3 } from 'jose'
 import type { Recorder } from '#src/audit/recorder.ts'
 import { channelNamed, type Channels } from '#src/channels/channel.ts'
 import type { Config } from '#src/config.ts'
-import type { Sealer } from '#src/crypto/sealer.ts'
 import type { Signer } from '#src/crypto/signer.ts'
 import type { Pages } from '#src/http/pages.ts'
 import { pairwiseSubject } from '#src/identity/subject.ts'
 import type { Directory } from '#src/login/directory.ts'
 import type { Outbox } from '#src/outbox/outbox.ts'
-import type { Storage } from '#src/storage/storage.ts'
+import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 import { acrValues, claimTable, createFindAccount } from './account.ts'
 import { inService } from './application.ts'
-import { createAdapter, type ArtifactKey } from './adapter.ts'
+import { createAdapter } from './adapter.ts'
 import type { Applications } from './applications.ts'
 import { auditEngine } from './audit.ts'
 import { applicationOf, clientMetadata } from './clients.ts'
@@ -32,9 +31,7 @@ import { createSmProvider, enabledAlgorithms } from './sm.ts'
 
 export interface EngineParts {
   readonly config: Config
-  readonly storage: Pick<Storage, 'artifacts'>
-  readonly sealer: Sealer
-  readonly artifactKey: ArtifactKey
+  readonly artifacts: SealedArtifacts
   readonly signers: readonly Signer[]
   readonly cookieKeys: readonly Buffer[]
   readonly pairwiseKey: Buffer
@@ -147,9 +144,7 @@ function configuration(parts: EngineParts): Configuration {
   const pairwiseKey = createSecretKey(parts.pairwiseKey)
   return {
     adapter: createAdapter({
-      storage: parts.storage,
-      sealer: parts.sealer,
-      key: parts.artifactKey,
+      artifacts: parts.artifacts,
       now,
       findClient: async (id) => {
         const application = await applications.get(id)

@@ -45,6 +45,7 @@ export interface PhoneRow {
   readonly number: string
   /** The register knows this phone as this person's (three elements), or a window bound it. */
   readonly proven: boolean
+  /** Of a proven phone: when the register last said so. */
   readonly from: number
 }
 
@@ -86,6 +87,7 @@ export interface ArtifactRow {
   readonly grant?: string
   readonly uid?: string
   readonly userCode?: string
+  readonly account?: string
   readonly expiresAt: number
   /** Set by the store from the mark that `spend` left. */
   readonly spentAt?: number
@@ -96,6 +98,8 @@ export interface Artifacts {
   get(kind: string, id: string): Promise<ArtifactRow | undefined>
   byUid(kind: string, uid: string): Promise<ArtifactRow | undefined>
   byUserCode(kind: string, userCode: string): Promise<ArtifactRow | undefined>
+  /** What an account has of a kind, longest-lived first; at most 200. */
+  byAccount(kind: string, account: string): Promise<readonly ArtifactRow[]>
   /**
    * Spends a one-time thing: true for exactly one caller, also when many race, and for good (until `expiresAt`).
    * Needs no stored artefact: an assertion's `jti` is spent here too.
@@ -192,6 +196,7 @@ export interface AuditTrail {
   /** Rows after `seq`, in order. */
   read(node: string, seq: number, limit: number): Promise<readonly AuditRow[]>
   byReference(reference: string, limit: number): Promise<readonly AuditRow[]>
+  /** Every node that has rows or checkpoints. */
   nodes(): Promise<readonly string[]>
   putCheckpoint(row: CheckpointRow): Promise<void>
   lastCheckpoint(node: string): Promise<CheckpointRow | undefined>

@@ -165,7 +165,8 @@ describe('signing out', () => {
     await browser.post(`${attempt}/document`, { kind: other.kind })
     await browser.post(`${attempt}/name`, { name: other.name })
     page = await browser.post(`${attempt}/number`, { number: other.number })
-    assert.match(page.text, /换另一位市民登录/)
+    assert.match(page.text, /name="logout" value="yes"/)
+    assert.doesNotMatch(page.text, /全部退出/)
     const xsrf = /name="xsrf" value="([\w-]+)"/.exec(page.text)?.[1] ?? ''
     const done = await browser.post('/session/end/confirm', { xsrf, logout: 'yes' })
     assert.match(done.location ?? done.url, /code=/)

@@ -8,20 +8,22 @@ import type { Connection } from './connection.ts'
 
 export function createArtifacts(db: Connection, clock: () => number): Artifacts {
   const putRow = db.prepare(
-    `INSERT INTO artifacts (kind, id, payload, grant_id, uid, user_code, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO artifacts (kind, id, payload, grant_id, uid, user_code, account, expires_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (kind, id) DO UPDATE SET payload = excluded.payload, grant_id = excluded.grant_id,
-       uid = excluded.uid, user_code = excluded.user_code, expires_at = excluded.expires_at`,
+       uid = excluded.uid, user_code = excluded.user_code, account = excluded.account, expires_at = excluded.expires_at`,
   )
-  const select = (condition: string) =>
+  const select = (condition: string, limit = 1) =>
     db.prepare<ArtifactRow>(
-      `SELECT a.id, a.payload, a.grant_id AS "grant", a.uid, a.user_code AS userCode, a.expires_at AS expiresAt,
-         s.spent_at AS spentAt
+      `SELECT a.id, a.payload, a.grant_id AS "grant", a.uid, a.user_code AS userCode, a.account,
+         a.expires_at AS expiresAt, s.spent_at AS spentAt
        FROM artifacts a LEFT JOIN spent s ON s.kind = a.kind AND s.id = a.id AND s.expires_at > ?1
-       WHERE a.expires_at > ?1 AND a.kind = ?2 AND ${condition} ORDER BY a.expires_at DESC, a.rowid DESC LIMIT 1`,
+       WHERE a.expires_at > ?1 AND a.kind = ?2 AND ${condition} ORDER BY a.expires_at DESC, a.rowid DESC LIMIT ${limit}`,
     )
   const byId = select('a.id = ?3')
   const byUid = select('a.uid = ?3')
   const byUserCode = select('a.user_code = ?3')
+  const byAccount = select('a.account = ?3', 200)
   // A mark that has run out is absent though not yet swept; one that stands is never touched.
   const mark = db.prepare(
     `INSERT INTO spent (kind, id, spent_at, expires_at) VALUES (?, ?, ?, ?)
@@ -34,11 +36,12 @@ export function createArtifacts(db: Connection, clock: () => number): Artifacts 
   return {
     put: (kind, id, row) =>
       db.write(() => {
-        putRow.run(kind, id, row.payload, row.grant, row.uid, row.userCode, row.expiresAt)
+        putRow.run(kind, id, row.payload, row.grant, row.uid, row.userCode, row.account, row.expiresAt)
       }),
     get: (kind, id) => db.read(() => byId.get(clock(), kind, id)),
     byUid: (kind, uid) => db.read(() => byUid.get(clock(), kind, uid)),
     byUserCode: (kind, userCode) => db.read(() => byUserCode.get(clock(), kind, userCode)),
+    byAccount: (kind, account) => db.read(() => byAccount.all(clock(), kind, account)),
     spend: (kind, id, expiresAt) =>
       db.write(() => {
         const now = clock()

@@ -11,12 +11,15 @@ export function createAuditReading(db: Reader): AuditReading {
   const after = db.prepare<AuditRow>(`SELECT ${row} FROM audit WHERE node = ? AND seq > ? ORDER BY seq LIMIT ?`)
   const byReference = db.prepare<AuditRow>(`SELECT ${row} FROM audit WHERE reference = ? ORDER BY rowid LIMIT ?`)
   // Steps from node to node through the index; DISTINCT would read every row.
-  const nodes = db.prepare<{ node: string }>(
-    `WITH RECURSIVE names (node) AS (
-       SELECT min(node) FROM audit UNION ALL SELECT (SELECT min(node) FROM audit WHERE node > names.node) FROM names
-       WHERE names.node IS NOT NULL
-     ) SELECT node FROM names WHERE node IS NOT NULL`,
-  )
+  const nodesIn = (table: string) =>
+    db.prepare<{ node: string }>(
+      `WITH RECURSIVE names (node) AS (
+         SELECT min(node) FROM ${table} UNION ALL
+         SELECT (SELECT min(node) FROM ${table} WHERE node > names.node) FROM names WHERE names.node IS NOT NULL
+       ) SELECT node FROM names WHERE node IS NOT NULL`,
+    )
+  // A node whose rows are all gone still shows by its checkpoints.
+  const nodes = [nodesIn('audit'), nodesIn('checkpoints')]
   const checkpoint = 'node, seq, at, jws'
   const lastCheckpoint = db.prepare<CheckpointRow>(
     `SELECT ${checkpoint} FROM checkpoints WHERE node = ? ORDER BY seq DESC LIMIT 1`,
@@ -29,7 +32,7 @@ export function createAuditReading(db: Reader): AuditReading {
     last: (node) => db.read(() => last.get(node)),
     read: (node, seq, limit) => db.read(() => after.all(node, seq, limit)),
     byReference: (reference, limit) => db.read(() => byReference.all(reference, limit)),
-    nodes: () => db.read(() => nodes.all().map(({ node }) => node)),
+    nodes: () => db.read(() => [...new Set(nodes.flatMap((some) => some.all().map(({ node }) => node)))]),
     lastCheckpoint: (node) => db.read(() => lastCheckpoint.get(node)),
     checkpoints: (node, seq, limit) => db.read(() => checkpoints.all(node, seq, limit)),
   }

@@ -34,12 +34,13 @@ export const migrations: readonly string[] = [
 
   CREATE TABLE artifacts (
     kind TEXT NOT NULL, id TEXT NOT NULL, payload TEXT NOT NULL, grant_id TEXT, uid TEXT, user_code TEXT,
-    expires_at INTEGER NOT NULL,
+    account TEXT, expires_at INTEGER NOT NULL,
     UNIQUE (kind, id)
   ) STRICT;
   CREATE INDEX artifacts_grant ON artifacts (grant_id) WHERE grant_id IS NOT NULL;
   CREATE INDEX artifacts_uid ON artifacts (uid, kind) WHERE uid IS NOT NULL;
   CREATE INDEX artifacts_user_code ON artifacts (user_code, kind) WHERE user_code IS NOT NULL;
+  CREATE INDEX artifacts_account ON artifacts (account, kind) WHERE account IS NOT NULL;
   CREATE INDEX artifacts_expiry ON artifacts (expires_at);
 
   CREATE TABLE spent (
