@@ -48,7 +48,7 @@ const order: readonly (readonly string[])[] = [
   ['portal', 'admin', 'demo'],
   ['oidc'],
   ['login'],
-  ['verifiers', 'verifiers/*', 'storage', 'storage/*', 'audit', 'outbox', 'staff', 'channels'],
+  ['verifiers', 'verifiers/*', 'register', 'storage', 'storage/*', 'audit', 'outbox', 'staff', 'channels'],
   ['identity', 'crypto'],
   ['jose', 'errors'],
 ]

@@ -1,0 +1,49 @@
+/**
+ * The population register behind signed HTTP (`crypto/signed-http.ts`): what a city's data bureau puts in front of its
+ * register. Whatever goes wrong on the way is *unavailable* and never *mismatch*.
+ *
+ * `POST <url>/check` takes `{ kind, number, name, phone? }` and answers a RegisterAnswer; `POST <url>/changes` takes
+ * `{ after?, limit }` and answers RegisterChanges.
+ */
+import { z } from 'zod'
+import { askPeer, type SignedPeer } from '#src/crypto/signed-http.ts'
+import { AppError } from '#src/errors.ts'
+import { documentKinds } from '#src/identity/id-number.ts'
+import type { PopulationRegister } from '#src/identity/registry.ts'
+
+const answerSchema = z.discriminatedUnion('result', [
+  z.object({ result: z.literal('match'), phone: z.enum(['match', 'mismatch', 'unknown']) }),
+  z.object({ result: z.enum(['mismatch', 'deceased', 'cancelled', 'document-void', 'renamed', 'renumbered']) }),
+])
+
+const change = { at: z.number(), kind: z.enum(documentKinds), number: z.string() }
+const changesSchema = z.object({
+  changes: z.array(
+    z.discriminatedUnion('change', [
+      z.object({ ...change, change: z.enum(['deceased', 'cancelled', 'document-void']) }),
+      z.object({ ...change, change: z.literal('renamed'), newName: z.string() }),
+      z.object({ ...change, change: z.literal('renumbered'), newNumber: z.string() }),
+    ]),
+  ),
+  cursor: z.string(),
+})
+
+export function createHttpRegister(peer: Omit<SignedPeer, 'retries'>): PopulationRegister {
+  const ask = async <T>(path: string, question: object, schema: z.ZodType<T>): Promise<T> => {
+    try {
+      const url = `${peer.url.replace(/\/$/, '')}/${path}`
+      return schema.parse(await askPeer({ ...peer, url, retries: 1 }, question))
+    } catch (cause) {
+      // A schema error would quote the answer, and with it a person.
+      throw new AppError('register_unavailable', {
+        detail: path,
+        cause: cause instanceof z.ZodError ? undefined : cause,
+      })
+    }
+  }
+  return {
+    name: 'http',
+    check: (query) => ask('check', query, answerSchema),
+    changes: (after, limit) => ask('changes', { ...(after === undefined ? {} : { after }), limit }, changesSchema),
+  }
+}

@@ -1,0 +1,81 @@
+"""A peer of crypto/signed-http.ts in another language, from its description alone: Python's standard library.
+
+Prints its port. Behaviour by path: /sms, /register/check, /register/changes answer rightly; /flaky fails every first
+time; /unsigned, /forged, /long, /hang misbehave; /refuse answers 403. Everything it accepted is listed at GET /seen.
+"""
+import hashlib, hmac, json, sys, time, base64
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+KEY = bytes.fromhex(sys.argv[1])
+seen, nonces, tries = [], set(), {}
+
+
+def b64(raw):
+    return base64.urlsafe_b64encode(raw).rstrip(b'=').decode()
+
+
+def mac(*lines):
+    return b64(hmac.new(KEY, '\n'.join(lines).encode(), lambda data=b'': hashlib.new('sm3', data)).digest())
+
+
+def sm3(body):
+    return hashlib.new('sm3', body).hexdigest()
+
+
+REGISTER = {('690101199203051010', '刘䶮'): '+8619900000001'}
+
+
+def check(question):
+    phone = REGISTER.get((question['number'], question['name']))
+    if phone is None:
+        return {'result': 'mismatch'}
+    return {'result': 'match', 'phone': 'unknown' if 'phone' not in question else 'match' if question['phone'] == phone else 'mismatch'}
+
+
+class Peer(BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.answer(200, json.dumps(seen).encode(), '')
+
+    def answer(self, status, body, signature):
+        self.send_response(status)
+        self.send_header('x-yihao-signature', signature)
+        self.send_header('content-length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers['content-length']))
+        stamp, nonce = self.headers['x-yihao-time'], self.headers['x-yihao-nonce']
+        due = mac('POST', self.path, stamp, nonce, sm3(body))
+        right = hmac.compare_digest(due, self.headers['x-yihao-signature'])
+        if not right or abs(time.time() - int(stamp)) > 60 or nonce in nonces:
+            return self.answer(401, b'{}', mac('401', nonce, sm3(b'{}')))
+        nonces.add(nonce)
+        question = json.loads(body)
+        seen.append({'path': self.path, 'question': question})
+        tries[self.path] = tries.get(self.path, 0) + 1
+        answers = {'/sms': {'reference': 'r-1'}, '/register/changes': {'changes': [], 'cursor': 'c1'}}
+        answer = check(question) if self.path.endswith('/check') else answers.get(self.path, {'reference': 'r-2'})
+        text = json.dumps(answer).encode()
+        if self.path == '/hang':
+            time.sleep(20)
+        if self.path == '/long':
+            text = b'"' + b'x' * 100000 + b'"'
+        if self.path == '/refuse':
+            return self.answer(403, text, mac('403', nonce, sm3(text)))
+        if self.path == '/flaky' and tries[self.path] % 2 == 1:
+            return self.answer(503, text, mac('503', nonce, sm3(text)))
+        if self.path == '/unsigned':
+            return self.answer(200, text, '')
+        signature = mac('200', nonce, sm3(text))
+        if self.path == '/forged':
+            text = text.replace(b'r-2', b'r-3')
+        self.answer(200, text, signature)
+
+
+server = ThreadingHTTPServer(('127.0.0.1', 0), Peer)
+print(server.server_address[1], flush=True)
+server.serve_forever()
