@@ -34,9 +34,14 @@ import type { ApplicationInput } from './oidc/application.ts'
 import { followApplicationFiles, seedApplications } from './oidc/application-watch.ts'
 import { createApplications } from './oidc/applications.ts'
 import { createInteractions } from './oidc/interaction.ts'
+import { noticeLater } from './oidc/logout.ts'
+import { createReleases } from './oidc/releases.ts'
+import { createSessions } from './oidc/sessions.ts'
 import { createNotices } from './oidc/notices.ts'
 import { createEngine } from './oidc/provider.ts'
 import { createOutbox, type Outbox } from './outbox/outbox.ts'
+import { accountPages } from './portal/me.ts'
+import { selfApplication } from './portal/self.ts'
 import { homePages, type Link } from './portal/home.ts'
 import { loginPages } from './portal/login.ts'
 import { noticePages } from './portal/notice.ts'
@@ -126,7 +131,14 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
 
   const onTampered = (id: string) => log.error({ application: id }, 'an application row was changed outside; refused')
   const policy = { smOnly: config.crypto.policy === 'sm-only', production }
-  const applications = createApplications({ storage, rowKey: keys.rows, policy, now, onTampered })
+  const applications = createApplications({
+    storage,
+    rowKey: keys.rows,
+    policy,
+    builtIn: [selfApplication(config)],
+    now,
+    onTampered,
+  })
   const source = {
     applications,
     recorder,
@@ -183,6 +195,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     reload: !production,
   })
   const notices = createNotices({ artifacts, now })
+  const releases = createReleases({ artifacts, retentionDays: config.audit.retentionDays, now })
   const provider = createEngine({
     config,
     artifacts,
@@ -192,6 +205,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     applications,
     channels,
     notices,
+    releases,
     findPerson: directory.find,
     recorder,
     outbox,
@@ -199,6 +213,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     now,
     onFault,
   })
+  const sessions = createSessions({ artifacts, provider, notify: noticeLater(outbox) })
   const interactions = createInteractions({ provider, applications, channels, notices, recorder, now })
 
   const https = config.issuer.startsWith('https:')
@@ -212,7 +227,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   handler.use(theme(config.city))
   handler.use('/static', express.static(resolve(views, 'static'), { maxAge: production ? '1d' : 0, index: false }))
   const sameOrigin = refuseForeignOrigins(config.issuer)
-  handler.use(['/login', '/session/end/confirm'], sameOrigin)
+  handler.use(['/login', '/me', '/session/end/confirm'], sameOrigin)
   handler.use(
     homePages({
       pages,
@@ -226,6 +241,8 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   )
   handler.use(loginPages({ interactions, signIn, pages, now }))
   handler.use(noticePages({ interactions, pages }))
+  const { issuer } = config
+  handler.use(accountPages({ issuer, pages, sessions, notices, releases, applications, directory, recorder }))
   handler.use(provider.callback())
   handler.use(notFound)
   handler.use(errorPage(pages, log))

@@ -9,6 +9,7 @@ import { acrOf, levelOfAcr, sessionLevel, type Level } from '#src/identity/assur
 import type { Directory } from '#src/login/directory.ts'
 import { claimScopes, grantsInForce, type ReleasedClaim } from './application.ts'
 import { applicationOf } from './clients.ts'
+import type { Releases } from './releases.ts'
 
 /** Released from L2 on (DESIGN D8): what is known of somebody only once he is known. */
 const fromLevel2: ReadonlySet<ReleasedClaim> = new Set(['name', 'id_number', 'id_number_masked', 'age_over_18'])
@@ -56,19 +57,33 @@ function releasable(ctx: Context, citizen: Citizen, level: Level, now: number): 
 
 interface Dependencies {
   readonly find: Directory['find']
+  readonly releases: Releases
   readonly now?: () => number
 }
 
-export function createFindAccount({ find, now = Date.now }: Dependencies): FindAccount {
+/** Of what could be released, what this request asks for: by scope or by name, and not refused by the citizen. */
+function askedFor(available: AccountClaims, scope: string, claims: object, rejected: readonly string[]): string[] {
+  const scopes = new Set(scope.split(' '))
+  return Object.keys(claimScopes).filter((claim) => {
+    const asked = scopes.has(claimScopes[claim as ReleasedClaim]) || claim in claims
+    return asked && available[claim] !== undefined && !rejected.includes(claim)
+  })
+}
+
+export function createFindAccount({ find, releases, now = Date.now }: Dependencies): FindAccount {
   return async (ctx, id, token) => {
     const found = await find(id)
     if (found?.status !== 'active') return undefined
     const account: Account = {
       accountId: found.id,
-      claims: async (use) =>
-        use === 'id_token'
-          ? { sub: found.id }
-          : releasable(ctx, await found.open(), await levelBehind(ctx, token), now()),
+      async claims(use, scope, claims, rejected) {
+        if (use === 'id_token') return { sub: found.id }
+        const available = releasable(ctx, await found.open(), await levelBehind(ctx, token), now())
+        const application = applicationOf(ctx.oidc.client)
+        const leaving = askedFor(available, scope, claims ?? {}, rejected ?? [])
+        if (application && leaving.length > 0) await releases.keep(found.id, application.id, leaving)
+        return available
+      },
     }
     return account
   }

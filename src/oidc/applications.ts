@@ -21,13 +21,15 @@ interface Dependencies {
   readonly storage: Pick<Storage, 'applications'>
   readonly rowKey: Uint8Array
   readonly policy: Omit<ApplicationPolicy, 'now'>
+  /** Applications of the server itself, which stand in no file. */
+  readonly builtIn?: readonly Application[]
   readonly now?: () => number
   /** Told of a row whose MAC does not hold; it counts as absent. */
   readonly onTampered: (id: string) => void
 }
 
 export function createApplications(deps: Dependencies): Applications {
-  const { storage, rowKey, policy, now = Date.now } = deps
+  const { storage, rowKey, policy, builtIn = [], now = Date.now } = deps
   let cache: { readonly at: number; readonly rows: Promise<ReadonlyMap<string, Application>> } | undefined
 
   const macOf = (id: string, body: string) => hmacSm3(rowKey, `application|${id}|${body}`)
@@ -57,7 +59,7 @@ export function createApplications(deps: Dependencies): Applications {
   }
 
   return {
-    get: async (id) => (await all()).get(id),
+    get: async (id) => builtIn.find((application) => application.id === id) ?? (await all()).get(id),
     list: async () => [...(await all()).values()],
     async seed(applications) {
       const known = await load()

@@ -27,6 +27,7 @@ import { logoutPages, noticeLater, replaceSelfSubmittingPages, sendNotices } fro
 import type { Notices } from './notices.ts'
 import { acrFor, createPolicy } from './policy.ts'
 import { profileOf } from './profile.ts'
+import type { Releases } from './releases.ts'
 import { createSmProvider, enabledAlgorithms } from './sm.ts'
 
 export interface EngineParts {
@@ -38,6 +39,7 @@ export interface EngineParts {
   readonly applications: Applications
   readonly channels: Channels
   readonly notices: Notices
+  readonly releases: Releases
   readonly findPerson: Directory['find']
   readonly recorder: Recorder
   readonly outbox: Outbox
@@ -168,7 +170,7 @@ function configuration(parts: EngineParts): Configuration {
     responseTypes: ['code'],
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     pkce: { required: needsPkce },
-    findAccount: createFindAccount({ find: parts.findPerson, now }),
+    findAccount: createFindAccount({ find: parts.findPerson, releases: parts.releases, now }),
     loadExistingGrant: (ctx) => loadStandingGrant(ctx, parts.notices, now()),
     interactions: { policy: createPolicy(channels), url: (_ctx, interaction) => `/login/${interaction.uid}` },
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),

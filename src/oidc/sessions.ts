@@ -2,7 +2,8 @@
  * The sessions of a citizen, seen and ended one by one or all together: each application is told by a logout notice,
  * and the grants it held are revoked (OpenID Connect Back-Channel Logout 1.0; PIPL 15 for withdrawal).
  */
-import type { Client } from 'oidc-provider'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Client, Provider } from 'oidc-provider'
 import { levelOfAcr, type Level } from '#src/identity/assurance.ts'
 import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 
@@ -17,7 +18,14 @@ export interface CitizenSession {
   readonly expiresAt: number
 }
 
+export interface CurrentSession {
+  readonly accountId: string
+  readonly uid: string
+}
+
 export interface Sessions {
+  /** The session this browser holds, or undefined where nobody is signed in. */
+  current(request: IncomingMessage, response: ServerResponse): Promise<CurrentSession | undefined>
   of(accountId: string): Promise<readonly CitizenSession[]>
   /** Ends the session of that uid, or all of them, and says how many ended. */
   end(accountId: string, uid?: string): Promise<number>
@@ -37,19 +45,19 @@ interface StoredSession {
 
 interface Dependencies {
   readonly artifacts: SealedArtifacts
-  readonly findClient: (id: string) => Promise<Client | undefined>
+  readonly provider: Provider
   /** Stores a logout notice in the outbox. */
   readonly notify: (client: Client, accountId: string, sid: string | undefined) => Promise<void>
 }
 
 const kind = 'Session'
 
-export function createSessions({ artifacts, findClient, notify }: Dependencies): Sessions {
+export function createSessions({ artifacts, provider, notify }: Dependencies): Sessions {
   const stored = (accountId: string) => artifacts.byAccount<StoredSession>(kind, accountId)
 
   const endOne = async (accountId: string, { jti, authorizations = {} }: StoredSession): Promise<void> => {
     for (const [id, { sid, grantId }] of Object.entries(authorizations)) {
-      const client = await findClient(id)
+      const client = await provider.Client.find(id)
       if (client?.backchannelLogoutUri) await notify(client, accountId, sid)
       if (grantId) await artifacts.removeByGrant(grantId)
     }
@@ -57,6 +65,11 @@ export function createSessions({ artifacts, findClient, notify }: Dependencies):
   }
 
   return {
+    async current(request, response) {
+      const { accountId, uid } = await provider.Session.get(provider.createContext(request, response) as never)
+      return accountId === undefined ? undefined : { accountId, uid }
+    },
+
     async of(accountId) {
       return (await stored(accountId)).map(({ value, expiresAt }) => ({
         uid: value.uid,

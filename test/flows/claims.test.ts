@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert'
 import { decodeJwt } from 'jose'
+import { parseApplication } from '#src/oidc/application.ts'
 import { startServer, testApplications, type TestServer } from '../support/app.ts'
 import { openBrowser } from '../support/browser.ts'
 import { attemptOf, giveDocument, personOf, provePhone, signedIn, signIn } from '../support/citizen.ts'
@@ -99,7 +100,7 @@ describe('what an application learns', () => {
 
     const changed = testApplications().map((application) => ({
       ...application,
-      grants: application.grants.map((grant) => ({ ...grant, purpose: { zh: '新的用途', en: 'A new purpose' } })),
+      grants: application.grants?.map((grant) => ({ ...grant, purpose: { zh: '新的用途', en: 'A new purpose' } })),
     }))
     const other = await startServer({ directory: server.directory, applications: changed, clock: server.clock }).catch(
       (error: unknown) => error,
@@ -117,7 +118,8 @@ describe('what an application learns', () => {
     const { loadKeys } = await import('#src/crypto/key-store.ts')
     const { hmacSm3 } = await import('jose')
     const { rows } = await loadKeys(server.config.keys.directory, { production: false })
-    return applications.map((application) => {
+    return applications.map((input) => {
+      const application = parseApplication(input, { smOnly: false, production: false, now: server.clock.now() })
       const body = JSON.stringify(application)
       const mac = hmacSm3(rows, `application|${application.id}|${body}`).toString('base64url')
       return { id: application.id, body, mac, updatedAt: 1 }

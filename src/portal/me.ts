@@ -1,0 +1,107 @@
+/**
+ * My account: what is known of me, where I am signed in, what I agreed to, what left for whom; and ending any of it
+ * (DESIGN D7; PIPL 15, 44–45).
+ */
+import { Router, type Request, type Response } from 'express'
+import type { AuditEvent, Recorder } from '#src/audit/recorder.ts'
+import { field, parseForm } from '#src/http/input.ts'
+import type { Pages } from '#src/http/pages.ts'
+import { visitOf } from '#src/http/visit.ts'
+import { maskNumber } from '#src/identity/id-number.ts'
+import { maskName } from '#src/identity/name.ts'
+import { maskPhone } from '#src/identity/phone.ts'
+import type { Citizen } from '#src/identity/citizen.ts'
+import type { Directory } from '#src/login/directory.ts'
+import type { Applications } from '#src/oidc/applications.ts'
+import type { Notices } from '#src/oidc/notices.ts'
+import type { Releases } from '#src/oidc/releases.ts'
+import type { CurrentSession, Sessions } from '#src/oidc/sessions.ts'
+import { selfId, selfRequest } from './self.ts'
+
+interface Dependencies {
+  readonly issuer: string
+  readonly pages: Pages
+  readonly sessions: Sessions
+  readonly notices: Notices
+  readonly releases: Releases
+  readonly applications: Applications
+  readonly directory: Pick<Directory, 'byId'>
+  readonly recorder: Recorder
+}
+
+/** Even its owner sees of a stored number and name no more than tells him that it is his (PAGES). */
+const masked = ({ name, documents, phones, proofing }: Citizen) => ({
+  name: name === undefined ? undefined : maskName(name),
+  level: proofing,
+  documents: documents
+    .filter(({ status }) => status === 'proven' || status === 'claimed')
+    .map(({ kind, number }) => ({ kind, number: maskNumber(number) })),
+  phones: phones.map(({ number }) => maskPhone(number)),
+})
+
+export function accountPages(deps: Dependencies): Router {
+  const { issuer, pages, sessions, notices, releases, applications, directory, recorder } = deps
+  const router = Router()
+
+  /** The signed-in citizen, or undefined after sending him to sign in. */
+  const signedIn = async (request: Request, response: Response): Promise<CurrentSession | undefined> => {
+    const current = await sessions.current(request, response)
+    if (!current) response.redirect(303, selfRequest(issuer))
+    return current
+  }
+
+  const record = (request: Request, accountId: string, event: Pick<AuditEvent, 'type' | 'facts' | 'application'>) => {
+    const { reference, address } = visitOf(request)
+    return recorder.record({ ...event, outcome: 'ok', person: accountId, reference, address, channel: 'web' })
+  }
+
+  const dataFor = async ({ accountId, uid }: CurrentSession, citizen: Citizen) => {
+    const names = new Map((await applications.list()).map(({ id, name }) => [id, name]))
+    const named = (id: string) => names.get(id) ?? { zh: id, en: id }
+    const [open, told, left] = await Promise.all([
+      sessions.of(accountId),
+      notices.all(accountId),
+      releases.of(accountId),
+    ])
+    return {
+      citizen: masked(citizen),
+      sessions: open.map((session) => ({
+        ...session,
+        here: session.uid === uid,
+        applications: session.applications.filter((id) => id !== selfId).map(named),
+      })),
+      notices: told.map((notice) => ({ ...notice, name: named(notice.application) })),
+      releases: left.slice(0, 50).map((release) => ({ ...release, name: named(release.application) })),
+    }
+  }
+
+  router.get('/me', async (request, response) => {
+    const current = await signedIn(request, response)
+    const citizen = current && (await directory.byId(current.accountId))
+    if (current && citizen) pages.send(request, response, { view: 'me', data: await dataFor(current, citizen) })
+    else if (current) response.redirect(303, selfRequest(issuer))
+  })
+
+  router.get('/me/callback', (_request, response) => response.redirect(303, '/me'))
+
+  router.post('/me/sessions', parseForm, async (request, response) => {
+    const current = await signedIn(request, response)
+    if (!current) return
+    const uid = field(request, 'session')
+    await record(request, current.accountId, { type: 'logout', facts: { from: 'me', all: uid === 'all' } })
+    await sessions.end(current.accountId, uid === 'all' ? undefined : uid)
+    response.redirect(303, uid === 'all' || uid === current.uid ? '/' : '/me')
+  })
+
+  router.post('/me/notices', parseForm, async (request, response) => {
+    const current = await signedIn(request, response)
+    if (!current) return
+    const application = field(request, 'application')
+    await record(request, current.accountId, { type: 'notice.withdrawn', application })
+    await notices.withdraw(current.accountId, application)
+    await sessions.leave(current.accountId, application)
+    response.redirect(303, '/me')
+  })
+
+  return router
+}

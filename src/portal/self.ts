@@ -1,0 +1,43 @@
+/**
+ * Yihao's own pages as an application of itself, so that signing in to them is the sign-in everybody knows. Its code is
+ * never redeemed: what the pages need is the session.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import type { Config } from '#src/config.ts'
+import type { Application } from '#src/oidc/application.ts'
+
+export const selfId = 'yihao'
+
+export function selfApplication({ issuer, city }: Pick<Config, 'issuer' | 'city'>): Application {
+  return {
+    id: selfId,
+    name: { zh: '我的账号', en: 'My account' },
+    owner: city.office,
+    profile: 'standard',
+    channel: 'web',
+    sector: 'self.invalid',
+    level: 1,
+    algorithm: 'SGD_SM3_SM2',
+    userinfo: 'signed',
+    redirectUris: [`${issuer}/me/callback`],
+    postLogoutRedirectUris: [`${issuer}/`],
+    // The SM3 of a secret that nobody was told.
+    credential: { secretSm3: randomBytes(32).toString('hex') },
+    grants: [],
+    suspended: false,
+    demo: false,
+  }
+}
+
+/** The request that ends at `/me`. */
+export function selfRequest(issuer: string): string {
+  const parameters = {
+    client_id: selfId,
+    response_type: 'code',
+    scope: 'openid',
+    redirect_uri: `${issuer}/me/callback`,
+    code_challenge: createHash('sha256').update(randomBytes(32)).digest('base64url'),
+    code_challenge_method: 'S256',
+  }
+  return `/auth?${new URLSearchParams(parameters)}`
+}
