@@ -4,17 +4,32 @@
  * are refused, and what production forbids is refused here (DESIGN D16–D18). The result is frozen.
  */
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { AppError } from './errors.ts'
 
-const level = z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)])
+const level = z.literal([1, 2, 3, 4])
 const port = z.number().int().min(0).max(65535)
 const seconds = z.number().int().positive()
 const bilingual = z.strictObject({ zh: z.string().min(1), en: z.string().min(1) })
+const webAddress = z.url({ protocol: /^https?$/, error: 'must be a web address, https://…' })
 const origin = z
-  .url({ protocol: /^https?$/ })
-  .refine((url) => new URL(url).origin === url, 'must be an origin, without a path')
+  .string()
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && new URL(text).origin === text, {
+    error: 'must be an origin such as https://id.example.gov.cn: lower case, no path, no slash at the end',
+  })
+
+/** An address or a range that `trust proxy` takes; the whole world is no proxy. */
+function isRange(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/')
+  const family = isIP(address)
+  const prefix = bits === undefined ? 1 : Number(bits)
+  return (
+    family !== 0 && more.length === 0 && Number.isInteger(prefix) && prefix >= 1 && prefix <= (family === 4 ? 32 : 128)
+  )
+}
+const range = z.string().refine(isRange, { error: 'must be an IP address or a CIDR range such as 10.0.0.0/24' })
 
 const schema = z.strictObject({
   environment: z.enum(['development', 'production']),
@@ -23,7 +38,7 @@ const schema = z.strictObject({
     host: z.string().min(1),
     port,
     /** Addresses or CIDR ranges of the proxies whose X-Forwarded-* headers are believed; none by default. */
-    trustedProxies: z.array(z.string().min(1)),
+    trustedProxies: z.array(range),
   }),
   log: z.strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']) }),
   city: z.strictObject({
@@ -34,9 +49,9 @@ const schema = z.strictObject({
     hotline: z.string().min(1),
     office: bilingual,
     officeContact: z.string().min(1),
-    complaints: z.url(),
-    windows: z.url(),
-    privacy: z.url(),
+    complaints: webAddress,
+    windows: webAddress,
+    privacy: webAddress,
   }),
   storage: z.strictObject({ kind: z.literal('sqlite'), file: z.string().min(1) }),
   keys: z.strictObject({ directory: z.string().min(1) }),
@@ -70,6 +85,8 @@ const schema = z.strictObject({
     /** Failed codes per phone within a day, over all codes sent (NIST SP 800-63B §3.2.2). */
     failuresDaily: z.number().int().min(1),
     publicComputerIdle: seconds,
+    /** Days a phone opens its account before the register is asked anew; carriers keep given-up numbers back for 90. */
+    phoneConfirmDays: z.number().int().min(1).max(90),
   }),
   register: z.strictObject({ kind: z.literal('file'), file: z.string().min(1) }),
   tokens: z.strictObject({
@@ -82,7 +99,8 @@ const schema = z.strictObject({
   outbox: z.strictObject({
     /** Hosts inside the government network that deliveries may reach although their address is private. */
     internalHosts: z.array(z.string().min(1)),
-    timeout: seconds,
+    /** Less than the lease of a delivery, or it would be sent twice at once. */
+    timeout: seconds.max(20),
     giveUpAfter: seconds,
   }),
   audit: z.strictObject({
@@ -115,7 +133,7 @@ const rules: readonly Rule[] = [
   },
   {
     path: 'issuer',
-    broken: (c) => c.issuer.startsWith('http:') && new URL(c.issuer).hostname !== 'localhost',
+    broken: (c) => !production(c) && c.issuer.startsWith('http:') && new URL(c.issuer).hostname !== 'localhost',
     remedy: 'may be http for localhost only',
   },
   {
@@ -139,12 +157,23 @@ const rules: readonly Rule[] = [
     remedy: 'software keys are not certified (未取得商密认证); write "certified": false to accept that',
   },
   {
+    path: 'channels',
+    broken: (c) => Object.values(c.channels).some(({ session }) => session.idle > session.absolute),
+    remedy: 'a session may not be idle for longer than it lasts; lower session.idle',
+  },
+  {
+    path: 'tokens.refreshTokenIdle',
+    broken: (c) => c.tokens.refreshTokenIdle > c.tokens.refreshToken,
+    remedy: 'may not be longer than tokens.refreshToken; lower it',
+  },
+  {
     path: 'channels.web',
     broken: (c) => c.channels['web'] === undefined,
     remedy: 'the web channel is missing; applications that name no channel use it',
   },
 ]
 
+type Environment = Readonly<Record<string, string | undefined>>
 type Plain = { readonly [key: string]: unknown }
 
 const isPlain = (value: unknown): value is Plain => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -152,31 +181,35 @@ const isPlain = (value: unknown): value is Plain => typeof value === 'object' &&
 /** Later settings win; objects merge, everything else is replaced. */
 function merge(base: unknown, over: unknown): unknown {
   if (!isPlain(base) || !isPlain(over)) return over
-  const merged: Record<string, unknown> = { ...base }
-  for (const [key, value] of Object.entries(over)) merged[key] = key in base ? merge(base[key], value) : value
-  return merged
+  const changes = Object.entries(over).map(([key, value]) => [
+    key,
+    Object.hasOwn(base, key) ? merge(base[key], value) : value,
+  ])
+  // fromEntries: a key named __proto__ becomes a key like any other, and is refused as unknown.
+  return Object.fromEntries([...Object.entries(base), ...changes]) as Plain
 }
 
 const camel = (word: string) => word.toLowerCase().replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 
-function parseValue(text: string): unknown {
+/** A value is JSON; what is none is a text, and so is what overrides a text: `YIHAO_CITY__HOTLINE=12345`. */
+function parseValue(text: string, base: unknown): unknown {
   try {
-    return JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    return typeof base === 'string' && typeof value !== 'string' ? text : value
   } catch {
     return text
   }
 }
 
 /** `YIHAO_LISTEN__PORT=8080` → `{ listen: { port: 8080 } }`: two underscores between levels, one between words. */
-function fromEnvironment(env: Readonly<Record<string, string | undefined>>): unknown {
+function fromEnvironment(env: Environment, base: unknown): unknown {
   let settings: unknown = {}
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith('YIHAO_') || text === undefined) continue
     const path = name.slice('YIHAO_'.length).split('__').map(camel)
-    settings = merge(
-      settings,
-      path.reduceRight<unknown>((value, key) => ({ [key]: value }), parseValue(text)),
-    )
+    const overridden = path.reduce((value, key) => (isPlain(value) ? value[key] : undefined), base)
+    const setting = path.reduceRight<unknown>((value, key) => ({ [key]: value }), parseValue(text, overridden))
+    settings = merge(settings, setting)
   }
   return settings
 }
@@ -203,12 +236,24 @@ function freeze<T>(value: T): T {
   return value
 }
 
+/** A rule whose own settings are missing or malformed says nothing; that fault is reported as such. */
+function broken(rule: Rule, settings: unknown): boolean {
+  try {
+    return rule.broken(settings as Config)
+  } catch {
+    return false
+  }
+}
+
 /** Checks settings that are already merged. @throws AppError `config_invalid` naming every fault */
 export function parseConfig(settings: unknown): Config {
   const parsed = schema.safeParse(settings)
-  const faults = parsed.success
-    ? rules.filter((rule) => rule.broken(parsed.data)).map((rule) => `${rule.path}: ${rule.remedy}`)
-    : parsed.error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`)
+  const malformed = parsed.error?.issues.map((issue) => ({ path: issue.path.join('.'), text: issue.message })) ?? []
+  const forbidden = rules
+    .filter(({ path }) => malformed.every((fault) => fault.path !== path))
+    .filter((rule) => broken(rule, settings))
+    .map(({ path, remedy }) => ({ path, text: remedy }))
+  const faults = [...malformed, ...forbidden].map(({ path, text }) => `${path || '(top)'}: ${text}`)
   if (!parsed.success || faults.length > 0) {
     throw new AppError('config_invalid', { detail: `\n  ${faults.join('\n  ')}` })
   }
@@ -219,10 +264,11 @@ export function parseConfig(settings: unknown): Config {
  * Reads the configuration of a directory for an environment (`YIHAO_ENVIRONMENT`, else development).
  * @throws AppError `config_invalid` naming every fault
  */
-export function loadConfig(directory: string, env: Readonly<Record<string, string | undefined>>): Config {
+export function loadConfig(directory: string, env: Environment): Config {
   const environment = env['YIHAO_ENVIRONMENT'] ?? 'development'
   if (!/^[a-z]+$/.test(environment))
     throw new AppError('config_invalid', { detail: 'YIHAO_ENVIRONMENT: must be a word' })
   const files = ['default.json', `${environment}.json`].map((name) => readSettings(join(directory, name)))
-  return parseConfig([...files, { environment }, fromEnvironment(env)].reduce(merge, {}))
+  const settings = [...files, { environment }].reduce(merge, {})
+  return parseConfig(merge(settings, fromEnvironment(env, settings)))
 }

@@ -21,10 +21,9 @@ export function genesis(node: string): Head {
 
 type Unhashed = Pick<AuditRow, 'at' | 'reference' | 'body'>
 
-/** Lengths stand in front of the free texts, so that no two rows hash alike. */
-function digest(previous: Head, seq: number, row: Unhashed): string {
-  const reference = row.reference ?? ''
-  const text = `${previous.hash}|${previous.node}|${seq}|${row.at}|${reference.length}|${reference}|${row.body}`
+/** JSON keeps the fields apart, and an absent reference from an empty one, so that no two rows hash alike. */
+function digest(previous: Head, seq: number, { at, reference, body }: Unhashed): string {
+  const text = JSON.stringify([previous.hash, previous.node, seq, at, reference ?? null, body])
   return sm3(Buffer.from(text)).toString('hex')
 }
 

@@ -5,7 +5,7 @@
 import type { Sealer } from '#src/crypto/sealer.ts'
 import type { Signer } from '#src/crypto/signer.ts'
 import { AppError } from '#src/errors.ts'
-import type { CheckpointRow, Storage } from '#src/storage/storage.ts'
+import type { AuditRow, Storage } from '#src/storage/storage.ts'
 import { genesis, link, origin, type Head } from './chain.ts'
 
 export type EventType =
@@ -15,9 +15,11 @@ export type EventType =
   | 'account.opened'
   | 'account.proofed'
   | 'phone.bound'
+  | 'phone.ended'
   | 'login'
   | 'notice.shown'
   | 'notice.answered'
+  | 'notice.withdrawn'
   | 'authorization'
   | 'token'
   | 'claims.released'
@@ -26,6 +28,7 @@ export type EventType =
   | 'logout'
   | 'logout.notice'
   | 'application.seeded'
+  | 'store.restored'
   | 'request.refused'
 
 export interface AuditEvent {
@@ -52,6 +55,7 @@ export interface Recorder {
   record(event: AuditEvent): Promise<void>
   /** Signs the head, if there is anything new under it. */
   checkpoint(): Promise<void>
+  /** Signs the head once what was begun is written. */
   close(): Promise<void>
 }
 
@@ -70,6 +74,9 @@ interface Dependencies {
 
 const day = 86_400_000
 
+/** Bounds one write of the store. */
+const batchSize = 256
+
 /** Identities are sealed under one key a month; it is destroyed when the month's last record is past retention. */
 export function retentionKey(at: number, retentionDays: number): { readonly id: string; readonly expiresAt: number } {
   const date = new Date(at)
@@ -79,12 +86,21 @@ export function retentionKey(at: number, retentionDays: number): { readonly id: 
 
 export const identityContext = 'audit.identity'
 
+interface Waiting {
+  readonly row: Pick<AuditRow, 'at' | 'reference' | 'body'>
+  readonly done: (seq: number) => void
+  readonly fail: (error: unknown) => void
+}
+
 export function createRecorder(deps: Dependencies): Recorder {
   const { storage, sealer, signer, node, now = Date.now } = deps
   const keys = new Map<string, Promise<string>>()
-  let head: Promise<Head> | undefined
-  let signed = 0
-  let checkpointing: Promise<void> = Promise.resolve()
+  let waiting: Waiting[] = []
+  let appending: Promise<void> | undefined
+  /** What this process itself made durable last: signing it, not what the store says, shows a row changed since. */
+  let head: Head | undefined
+  let signed: number | undefined
+  let checkpointing: Promise<void> | undefined
 
   const loadHead = async (): Promise<Head> => (await storage.audit.last(node)) ?? genesis(node)
 
@@ -110,39 +126,61 @@ export function createRecorder(deps: Dependencies): Recorder {
     return JSON.stringify({ ...facts, who, key: id })
   }
 
-  /** Chaining is in order of arrival; a failed append makes the next record read the head anew. */
-  const append = async (body: string, at: number, reference: string | undefined): Promise<number> => {
-    const previous = head ?? loadHead()
-    const row = previous.then((at_) => link(at_, { at, body, ...(reference === undefined ? {} : { reference }) }))
-    head = row
-    try {
-      await storage.audit.append([await row])
-      return (await row).seq
-    } catch (cause) {
-      head = undefined
-      throw new AppError('audit_broken', { cause })
+  /**
+   * One append at a time; what arrives meanwhile goes with the next. So nothing is ever chained to a row that failed,
+   * and after a failure the head is read anew.
+   */
+  const appendAll = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const batch = waiting.splice(0, batchSize)
+      try {
+        let last = head ?? (await loadHead())
+        const rows = batch.map(({ row }) => {
+          const linked = link(last, row)
+          last = linked
+          return linked
+        })
+        await storage.audit.append(rows)
+        head = last
+        for (const [at, { done }] of batch.entries()) done((rows[at] as AuditRow).seq)
+      } catch (error) {
+        head = undefined
+        for (const { fail } of batch) fail(error)
+      }
     }
+    appending = undefined
   }
+
+  const append = (row: Waiting['row']): Promise<number> =>
+    new Promise((done, fail) => {
+      waiting.push({ row, done, fail })
+      appending ??= appendAll()
+    })
 
   const sign = async (): Promise<void> => {
-    const last = await storage.audit.last(node)
-    if (!last || last.seq <= signed) return
+    signed ??= (await storage.audit.lastCheckpoint(node))?.seq ?? 0
+    const { seq, hash } = head ?? (await loadHead())
+    if (seq <= signed) return
     const at = now()
-    const payload = JSON.stringify({ origin, node, seq: last.seq, hash: last.hash, at })
     const header = { alg: signer.alg, kid: signer.kid, typ: 'audit-checkpoint+jwt' }
-    const input = [header, payload].map((part) =>
-      Buffer.from(typeof part === 'string' ? part : JSON.stringify(part)).toString('base64url'),
-    )
-    const signature = await signer.sign(Buffer.from(input.join('.')))
-    const jws = [...input, Buffer.from(signature).toString('base64url')].join('.')
-    const row: CheckpointRow = { node, seq: last.seq, at, jws }
-    await storage.audit.putCheckpoint(row)
-    signed = last.seq
+    const input = [header, { origin, node, seq, hash, at }]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+      .join('.')
+    const signature = Buffer.from(await signer.sign(Buffer.from(input))).toString('base64url')
+    await storage.audit.putCheckpoint({ node, seq, at, jws: `${input}.${signature}` })
+    signed = seq
   }
 
+  /** One signature at a time; whoever asks meanwhile gets one of his own after it. */
   const checkpoint = (): Promise<void> => {
-    checkpointing = checkpointing.catch(() => undefined).then(sign)
-    return checkpointing
+    const mine: Promise<void> = (checkpointing ?? Promise.resolve())
+      .catch(() => undefined)
+      .then(sign)
+      .finally(() => {
+        if (checkpointing === mine) checkpointing = undefined
+      })
+    checkpointing = mine
+    return mine
   }
 
   const inBackground = () => void checkpoint().catch((error: unknown) => deps.onFault?.(error))
@@ -152,13 +190,20 @@ export function createRecorder(deps: Dependencies): Recorder {
   return {
     async record(event) {
       const at = now()
-      const seq = await append(await bodyOf(event, at), at, event.reference)
-      if (seq - signed >= deps.checkpointRecords) inBackground()
+      try {
+        const body = await bodyOf(event, at)
+        const seq = await append({ at, body, ...(event.reference === undefined ? {} : { reference: event.reference }) })
+        if (!checkpointing && seq - (signed ?? 0) >= deps.checkpointRecords) inBackground()
+      } catch (cause) {
+        throw new AppError('audit_broken', { cause })
+      }
     },
     checkpoint,
+    /** The store behind must be closed whatever happens here, so a checkpoint that fails is told, not thrown. */
     async close() {
       clearInterval(timer)
-      await checkpoint()
+      await appending
+      await checkpoint().catch((error: unknown) => deps.onFault?.(error))
     },
   }
 }

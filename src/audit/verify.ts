@@ -18,18 +18,24 @@ export interface Verdict {
   readonly fault?: string
 }
 
-type Reading = Pick<AuditTrail, 'read' | 'checkpoints'>
+type Reading = Pick<AuditTrail, 'read' | 'checkpoints' | 'nodes'>
 
 const page = 1000
 
+/** A row before the first would otherwise never be read. */
+const beforeAll = Number.MIN_SAFE_INTEGER
+
 /** What a checkpoint says, once its signature holds; undefined where it does not. */
-export async function openCheckpoint(jws: string, keys: readonly JWK[]): Promise<Head | undefined> {
+export async function openCheckpoint(
+  jws: string,
+  keys: readonly JWK[],
+): Promise<(Head & { readonly at: number }) | undefined> {
   for (const key of keys) {
     try {
       const { payload, protectedHeader } = await compactVerify(jws, key, { algorithms: [key.alg ?? 'SGD_SM3_SM2'] })
       if (protectedHeader.typ !== 'audit-checkpoint+jwt') return undefined
-      const head = JSON.parse(Buffer.from(payload).toString('utf8')) as Head & { readonly origin: string }
-      return head.origin === origin ? head : undefined
+      const said = JSON.parse(Buffer.from(payload).toString('utf8')) as Head & { origin: string; at: number }
+      return said.origin === origin ? said : undefined
     } catch {
       continue
     }
@@ -37,19 +43,9 @@ export async function openCheckpoint(jws: string, keys: readonly JWK[]): Promise
   return undefined
 }
 
-async function* rows(trail: Reading, node: string) {
-  for (let seq = 0; ;) {
-    const batch = await trail.read(node, seq, page)
-    yield* batch
-    const last = batch.at(-1)
-    if (!last) return
-    seq = last.seq
-  }
-}
-
-async function* checkpoints(trail: Reading, node: string) {
-  for (let seq = 0; ;) {
-    const batch = await trail.checkpoints(node, seq, page)
+async function* inOrder<Row extends { readonly seq: number }>(read: (seq: number) => Promise<readonly Row[]>) {
+  for (let seq = beforeAll; ;) {
+    const batch = await read(seq)
     yield* batch
     const last = batch.at(-1)
     if (!last) return
@@ -58,14 +54,15 @@ async function* checkpoints(trail: Reading, node: string) {
 }
 
 /**
+ * Verifies one node's chain.
  * @param keys public JWKs that may have signed checkpoints
- * @param anchor a checkpoint (compact JWS) kept outside the server
+ * @param anchors what checkpoints of this node say that were kept outside the server
  */
-export async function verifyTrail(
+export async function verifyNode(
   trail: Reading,
   node: string,
   keys: readonly JWK[],
-  anchor?: string,
+  anchors: readonly Head[] = [],
 ): Promise<Verdict> {
   let head = genesis(node)
   let signedTo = 0
@@ -79,34 +76,49 @@ export async function verifyTrail(
     ...(fault === undefined ? {} : { fault }),
   })
 
-  let anchored: Head | undefined
-  if (anchor !== undefined) {
-    anchored = await openCheckpoint(anchor, keys)
-    if (!anchored) return verdict('the anchor is not signed by a known key')
-    if (anchored.node !== node) return verdict(`the anchor belongs to node ${anchored.node}`)
-  }
-
-  const signatures = checkpoints(trail, node)
+  // Rows are always read after the checkpoints that sign them: beside a running server, nothing looks cut short.
+  const signatures = inOrder((seq) => trail.checkpoints(node, seq, page))
   let next = (await signatures.next()).value
-  for await (const row of rows(trail, node)) {
+  for await (const row of inOrder((seq) => trail.read(node, seq, page))) {
     if (!follows(head, row)) return verdict(`record ${head.seq + 1} is missing or was changed`)
+    if (anchors.some(({ seq, hash }) => seq === row.seq && hash !== row.hash)) {
+      return verdict(`the chain up to record ${row.seq} is not the one the anchor signs`)
+    }
     head = { node, seq: row.seq, hash: row.hash }
     while (next && next.seq === row.seq) {
       const said = await openCheckpoint(next.jws, keys)
       if (!said) return verdict(`the checkpoint at record ${row.seq} is not signed by a known key`)
-      if (said.node !== node || said.seq !== row.seq || said.hash !== row.hash) {
-        return verdict(`the checkpoint at record ${row.seq} signs another chain`)
+      if (said.node !== node || said.seq !== row.seq || said.hash !== row.hash || said.at !== next.at) {
+        return verdict(`the checkpoint at record ${row.seq} signs something else`)
       }
       signedTo = row.seq
       checked += 1
       next = (await signatures.next()).value
     }
-    if (anchored?.seq === row.seq && anchored.hash !== row.hash) {
-      return verdict(`the chain at record ${row.seq} is not the one the anchor signs`)
-    }
   }
-  if (next) return verdict(`records up to ${next.seq} were signed but end at ${head.seq}`)
-  if (anchored && anchored.seq > head.seq)
-    return verdict(`the anchor signs ${anchored.seq} records but ${head.seq} are here`)
-  return verdict()
+  if (next) return verdict(`a checkpoint signs ${next.seq} records but ${head.seq} are here`)
+  const cut = anchors.find(({ seq }) => seq > head.seq)
+  return verdict(cut && `the anchor signs ${cut.seq} records but ${head.seq} are here`)
+}
+
+/**
+ * Verifies every node the trail or an anchor names.
+ * @param anchors checkpoints (compact JWS) kept outside the server, of any nodes
+ */
+export async function verifyTrail(
+  trail: Reading,
+  keys: readonly JWK[],
+  anchors: readonly string[] = [],
+): Promise<readonly Verdict[]> {
+  const opened = await Promise.all(anchors.map((jws) => openCheckpoint(jws, keys)))
+  const heads = opened.filter((head) => head !== undefined)
+  const nodes = new Set([...(await trail.nodes()), ...heads.map(({ node }) => node)])
+  const verdicts: Verdict[] = []
+  for (const node of [...nodes].sort()) {
+    const own = heads.filter((head) => head.node === node)
+    verdicts.push(await verifyNode(trail, node, keys, own))
+  }
+  if (heads.length === anchors.length) return verdicts
+  const fault = 'an anchor is not signed by a known key'
+  return [...verdicts, { node: '(anchor)', intact: false, records: 0, checkpoints: 0, signedTo: 0, fault }]
 }

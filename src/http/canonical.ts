@@ -4,14 +4,25 @@
  */
 import type { NextFunction, Request, Response } from 'express'
 
-const forwarded = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-port', 'x-forwarded-server']
+/** `GET http://elsewhere/path` (RFC 9112 §3.2.2) says a host as well, and the engine would believe it. */
+function originForm(target: string): string {
+  const url = URL.canParse(target) ? new URL(target) : undefined
+  return url ? `${url.pathname}${url.search}` : '/'
+}
 
 export function canonicalHost(issuer: string) {
   const { host, protocol } = new URL(issuer)
-  return (request: Request, _response: Response, next: NextFunction): void => {
+  return (request: Request, response: Response, next: NextFunction): void => {
+    if (!request.url.startsWith('/')) {
+      // Express has measured this address already: it begins anew with the one it should have got.
+      request.url = request.originalUrl = originForm(request.url)
+      return void request.app(request, response)
+    }
     // Evaluated before the headers go: Express computes the address lazily.
     Object.defineProperty(request, 'ip', { value: request.ip })
-    for (const header of forwarded) delete request.headers[header]
+    for (const header of Object.keys(request.headers)) {
+      if (header === 'forwarded' || header.startsWith('x-forwarded-')) delete request.headers[header]
+    }
     request.headers.host = host
     request.headers['x-forwarded-proto'] = protocol.slice(0, -1)
     next()

@@ -15,14 +15,18 @@ function toAppError(error: unknown): AppError {
 }
 
 export function errorPage(pages: Pages, log: Logger) {
-  return (thrown: unknown, request: Request, response: Response, next: NextFunction): void => {
-    if (response.headersSent) return next(thrown)
+  return (thrown: unknown, request: Request, response: Response, _next: NextFunction): void => {
     const error = toAppError(thrown)
     const { reference, locale } = visitOf(request)
     log[error.status >= 500 ? 'error' : 'info']({ err: error, reference }, 'refused')
+    // An answer half sent is cut off, so that nobody takes it for whole.
+    if (response.headersSent) return void response.destroy()
     const sentence = error.sentence(locale)
     if (request.accepts(['html', 'json']) === 'json') {
-      response.status(error.status).json({ error: error.code, message: sentence, reference })
+      response
+        .status(error.status)
+        .set('cache-control', 'no-store')
+        .json({ error: error.code, message: sentence, reference })
       return
     }
     pages.send(request, response, { view: 'error', status: error.status, data: { sentence } })

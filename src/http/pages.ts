@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Eta } from 'eta'
 import type { Locale } from '#src/errors.ts'
+import { phrases } from './phrases.ts'
 import { allowFormTargets } from './security.ts'
 import { visitOf, type Visit } from './visit.ts'
 import type { Words } from './words.ts'
@@ -49,11 +50,12 @@ export interface Pages {
 /** The same address with another language or type size: links that work without JavaScript. */
 function switches(request: IncomingMessage, visit: Visit): Readonly<Record<'language' | 'size', string>> {
   const { originalUrl } = request as { originalUrl?: string }
-  const url = new URL(originalUrl ?? request.url ?? '/', 'http://here')
+  // Behind our own slash, whatever the path looks like: `//elsewhere` would lead the link away from here.
+  const url = new URL(`http://here/${originalUrl ?? request.url ?? ''}`)
   const withParameter = (name: string, value: string): string => {
     const other = new URL(url)
     other.searchParams.set(name, value)
-    return `${other.pathname}${other.search}`
+    return `${other.pathname.replace(/^\/+/, '/')}${other.search}`
   }
   return {
     language: withParameter('lang', visit.locale === 'zh' ? 'en' : 'zh'),
@@ -73,7 +75,7 @@ export function createPages({ views, words, city, reload }: Dependencies): Pages
     allowFormTargets(response, formTargets)
     // Only a GET may be repeated by a link.
     const links = request.method === 'GET' ? switches(request, visit) : undefined
-    return eta.render(`./${view}`, { ...data, t, visit, city, links, locale: visit.locale })
+    return eta.render(`./${view}`, { ...data, t, phrases, visit, city, links, locale: visit.locale })
   }
 
   return {

@@ -44,15 +44,16 @@ function cookieOf(request: Request, name: string): string | undefined {
 
 function localeOf(request: Request, chosen: unknown): Locale {
   for (const wish of [chosen, cookieOf(request, 'lang'), ...String(request.query['ui_locales'] ?? '').split(' ')]) {
-    if (wish === 'zh' || wish === 'en') return wish
-    if (typeof wish === 'string' && /^(zh|en)\b/.test(wish)) return wish.slice(0, 2) as Locale
+    const found = typeof wish === 'string' ? /^(zh|en)\b/i.exec(wish) : null
+    if (found) return found[1]?.toLowerCase() as Locale
   }
   return request.acceptsLanguages(['zh', 'en']) === 'en' ? 'en' : 'zh'
 }
 
+const isSize = (wish: unknown): wish is TypeSize => wish === 'normal' || wish === 'large'
+
 function sizeOf(request: Request, chosen: unknown): TypeSize {
-  const wish = chosen ?? cookieOf(request, 'size')
-  return wish === 'large' ? 'large' : 'normal'
+  return [chosen, cookieOf(request, 'size')].find(isSize) ?? 'normal'
 }
 
 const yearMs = 365 * 86_400_000
@@ -68,9 +69,9 @@ export function rememberVisit(options: { readonly secure: boolean }) {
       startedAt: performance.now(),
     }
     Object.defineProperty(request, visit, { value: seen })
-    const remember = { maxAge: yearMs, sameSite: 'lax', secure: options.secure, path: '/' } as const
+    const remember = { maxAge: yearMs, httpOnly: true, sameSite: 'lax', secure: options.secure, path: '/' } as const
     if (lang === 'zh' || lang === 'en') response.cookie('lang', lang, remember)
-    if (size === 'normal' || size === 'large') response.cookie('size', size, remember)
+    if (isSize(size)) response.cookie('size', size, remember)
     response.setHeader('content-language', seen.locale === 'zh' ? 'zh-CN' : 'en')
     response.setHeader('x-request-id', seen.reference)
     next()

@@ -3,7 +3,7 @@
  * until it arrives or its time is up; it survives a crash, so a receiver may see it twice (at least once, same id).
  */
 import { randomUUID } from 'node:crypto'
-import type { Json, Storage } from '#src/storage/storage.ts'
+import type { Delivery, Json, Storage } from '#src/storage/storage.ts'
 
 export type Handler = (delivery: { readonly id: string; readonly payload: Json }) => Promise<void>
 
@@ -15,6 +15,7 @@ export interface Outbox {
   start(): void
   /** Sends what is due now, once. */
   drain(): Promise<void>
+  /** Finishes what is being sent and takes nothing more. */
   close(): Promise<void>
 }
 
@@ -41,29 +42,35 @@ export function createOutbox(deps: Dependencies): Outbox {
   const handlers = new Map<string, Handler>()
   let running: Promise<void> | undefined
   let again = false
+  let closing = false
   let timer: NodeJS.Timeout | undefined
 
+  /** Sends one delivery and notes how it went; a store that fails leaves it to come due when its lease ends. */
+  const send = async ({ id, kind, payload, attempts }: Delivery): Promise<void> => {
+    let since = -Infinity
+    try {
+      const stored = JSON.parse(payload) as { readonly body: Json; readonly since: number }
+      since = stored.since
+      const handler = handlers.get(kind)
+      if (!handler) throw new Error(`nobody sends ${kind}`)
+      await handler({ id, payload: stored.body })
+      await storage.deliveries.done(id)
+    } catch (error) {
+      const buried = now() - since >= deps.giveUpAfterMs
+      const text = error instanceof Error ? error.message : 'unknown'
+      deps.onFault?.(kind, error, buried)
+      if (buried) await storage.deliveries.bury(id, text)
+      else await storage.deliveries.retry(id, now() + pauseAfter(attempts), text)
+    }
+  }
+
   const sendAll = async (): Promise<void> => {
-    for (;;) {
+    while (!closing) {
       const due = await storage.deliveries.take(now(), batch, now() + leaseMs)
       if (due.length === 0) return
-      await Promise.all(
-        due.map(async ({ id, kind, payload, attempts }) => {
-          const { body, since } = JSON.parse(payload) as { body: Json; since: number }
-          try {
-            const handler = handlers.get(kind)
-            if (!handler) throw new Error(`nobody sends ${kind}`)
-            await handler({ id, payload: body })
-            await storage.deliveries.done(id)
-          } catch (error) {
-            const buried = now() - since >= deps.giveUpAfterMs
-            const text = error instanceof Error ? error.message : 'unknown'
-            if (buried) await storage.deliveries.bury(id, text)
-            else await storage.deliveries.retry(id, now() + pauseAfter(attempts), text)
-            deps.onFault?.(kind, error, buried)
-          }
-        }),
-      )
+      const sent = await Promise.allSettled(due.map(send))
+      const failed = sent.find((one) => one.status === 'rejected')
+      if (failed) throw failed.reason
     }
   }
 
@@ -77,7 +84,7 @@ export function createOutbox(deps: Dependencies): Outbox {
       do {
         again = false
         await sendAll()
-      } while (again)
+      } while (again && !closing)
     })().finally(() => (running = undefined))
     return running
   }
@@ -101,6 +108,7 @@ export function createOutbox(deps: Dependencies): Outbox {
     },
     drain,
     async close() {
+      closing = true
       clearInterval(timer)
       timer = undefined
       await running?.catch(() => undefined)

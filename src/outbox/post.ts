@@ -9,7 +9,7 @@ import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 
-/** Addresses that no public application has (IANA special-purpose registries). */
+/** IPv4 that no public application has (IANA special-purpose registry, multicast and reserved space). */
 const special = new BlockList()
 for (const [net, prefix] of [
   ['0.0.0.0', 8],
@@ -20,6 +20,7 @@ for (const [net, prefix] of [
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],
   ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
   ['192.168.0.0', 16],
   ['198.18.0.0', 15],
   ['198.51.100.0', 24],
@@ -28,21 +29,25 @@ for (const [net, prefix] of [
 ] as const) {
   special.addSubnet(net, prefix, 'ipv4')
 }
+
+/** Public IPv6 is global unicast (RFC 4291 §2.4); what is special or carries an IPv4 address inside it is taken out. */
+const globalUnicast = new BlockList()
+globalUnicast.addSubnet('2000::', 3, 'ipv6')
+const specialUnicast = new BlockList()
 for (const [net, prefix] of [
-  ['::', 127],
-  ['64:ff9b::', 96],
-  ['100::', 64],
+  ['2001::', 23],
   ['2001:db8::', 32],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['ff00::', 8],
+  ['2002::', 16],
+  ['3fff::', 20],
 ] as const) {
-  special.addSubnet(net, prefix, 'ipv6')
+  specialUnicast.addSubnet(net, prefix, 'ipv6')
 }
 
-/** IPv4 inside IPv6 (::ffff:10.0.0.1) is checked as the IPv4 it reaches; Node's BlockList does that by itself. */
+/** True for everything but a public address; what is no address counts as special. */
 export function isSpecialAddress(address: string): boolean {
-  return special.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  if (isIP(address) === 4) return special.check(address, 'ipv4')
+  if (isIP(address) !== 6) return true
+  return !globalUnicast.check(address, 'ipv6') || specialUnicast.check(address, 'ipv6')
 }
 
 const guardedLookup: LookupFunction = (hostname, options, callback) => {
@@ -68,7 +73,9 @@ export function postForm(
   options: PostOptions,
 ): Promise<number> {
   const url = new URL(target)
-  const internal = options.internalHosts.some((host) => host === url.hostname || host === url.host)
+  const port = url.port || (url.protocol === 'https:' ? '443' : '80')
+  const names = [url.hostname, `${url.hostname}:${port}`]
+  const internal = options.internalHosts.some((host) => names.includes(host.toLowerCase()))
   if (url.protocol !== 'https:' && !(internal && url.protocol === 'http:')) {
     return Promise.reject(new Error('the address is not https'))
   }

@@ -48,7 +48,8 @@ interface Dependencies {
 /** Marks outlive what they mark, so that clock steps and late replays find them. */
 const markGraceMs = 3_600_000
 
-const hashed = (id: string): string => sm3(id).toString('base64url')
+/** The place of an id in the store; of a person's id: the `account` of his artefacts. */
+export const hashed = (id: string): string => sm3(id).toString('base64url')
 const hashedIf = (id: string | undefined): string | undefined => (id === undefined ? undefined : hashed(id))
 
 export function createSealedArtifacts({ artifacts, sealer, key }: Dependencies): SealedArtifacts {

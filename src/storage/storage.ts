@@ -19,6 +19,7 @@ export interface Storage {
   readonly deliveries: Deliveries
   readonly audit: AuditTrail
   readonly dataKeys: DataKeys
+  readonly restores: Restores
   /** Removes at most `limit` expired rows and says how many went; the caller repeats off the request path. */
   sweep(now: number, limit: number): Promise<number>
   close(): Promise<void>
@@ -32,7 +33,7 @@ export interface DocumentRow {
   readonly kind: string
   /** Blind index of the normalised number; unique for ever together with `kind`. */
   readonly index: string
-  /** The number, sealed under the person's data key. */
+  /** The number, sealed under the person's data key; empty once the person is erased. */
   readonly number: string
   readonly status: DocumentStatus
   readonly from: number
@@ -52,14 +53,15 @@ export interface PhoneRow {
 export interface PersonRow {
   /** Random, never changes, says nothing. */
   readonly id: string
-  /** The person's data key, wrapped; destroying it erases the person. */
+  /** The person's data key, wrapped; destroying it erases the person, and it is empty then. */
   readonly dataKey: string
   readonly name?: string
   readonly documents: readonly DocumentRow[]
   readonly phones: readonly PhoneRow[]
   /** How well the account was proofed, 1–4 (DESIGN D8). */
   readonly proofing: number
-  readonly status: 'active' | 'suspended'
+  /** Of an erased person nothing is left but his id and the indexes of his documents. */
+  readonly status: 'active' | 'suspended' | 'erased'
   readonly createdAt: number
   /** Counts up by one at each change. */
   readonly version: number
@@ -74,9 +76,16 @@ export interface People {
   insert(person: PersonRow): Promise<void>
   /**
    * Replaces the row whose version is `person.version - 1`. Documents may be added and change status; none may vanish.
-   * @throws AppError `conflict` where the version moved on or a document belongs to somebody else
+   * A restore repeats what this ends: a phone or document of the person, or his standing.
+   * @throws AppError `conflict` where the version moved on, the person is erased or a document is somebody else's
    */
   update(person: PersonRow): Promise<void>
+  /**
+   * Destroys the person's data key, name and phones and the artefacts of his account; his documents stay his, void and without their number, so that
+   * none is ever opened to somebody else as a fresh one. For good: no restore brings him back. Twice is once.
+   * @throws AppError `conflict` where nobody has the id
+   */
+  erase(id: string): Promise<void>
 }
 
 /* Artefacts of the protocol engine and of sign-in attempts: short-lived, keyed, sealed by their owner */
@@ -92,6 +101,12 @@ export interface ArtifactRow {
   /** Set by the store from the mark that `spend` left. */
   readonly spentAt?: number
 }
+
+/** What a citizen was told or agreed to. One that is removed or replaced is withdrawn, and a restore withdraws it again. */
+export const noticeKind = 'Notice'
+
+/** Kinds that open nothing and outlive every sign-in; of all others a restore keeps none. */
+export const lastingKinds: readonly string[] = [noticeKind, 'Release']
 
 export interface Artifacts {
   put(kind: string, id: string, row: Omit<ArtifactRow, 'id' | 'spentAt'>): Promise<void>
@@ -219,4 +234,18 @@ export interface DataKeys {
   get(id: string): Promise<DataKeyRow | undefined>
   /** Insert-only; gives the row that stands, which may be another writer's. */
   add(row: DataKeyRow): Promise<DataKeyRow>
+}
+
+/* Restores: what the store that was put in place does not know of itself */
+
+export interface RestoreRow {
+  readonly at: number
+  /** The facts of the audit record, as JSON. */
+  readonly facts: string
+}
+
+export interface Restores {
+  /** Restores that no audit record tells of yet, oldest first; the server writes them at its first start. */
+  unrecorded(): Promise<readonly RestoreRow[]>
+  recorded(at: number): Promise<void>
 }

@@ -3,7 +3,7 @@
  * artefact: whoever inserts it has won (RFC 9700 §2.1.1, §4.14; facts/security §0.1–0.2), and removing or rewriting
  * the artefact revives nothing.
  */
-import type { ArtifactRow, Artifacts } from '../storage.ts'
+import { noticeKind, type ArtifactRow, type Artifacts } from '../storage.ts'
 import type { Connection } from './connection.ts'
 
 export function createArtifacts(db: Connection, clock: () => number): Artifacts {
@@ -30,13 +30,20 @@ export function createArtifacts(db: Connection, clock: () => number): Artifacts 
      ON CONFLICT (kind, id) DO UPDATE SET spent_at = excluded.spent_at, expires_at = excluded.expires_at
      WHERE expires_at <= excluded.spent_at`,
   )
+  const stands = db.prepare('SELECT 1 FROM artifacts WHERE kind = ? AND id = ?')
   const removeRow = db.prepare('DELETE FROM artifacts WHERE kind = ? AND id = ?')
   const removeGrant = db.prepare('DELETE FROM artifacts WHERE grant_id = ?')
+
+  /** What he says now takes back what he said before: a restore must not bring the older word back. */
+  const isNotice = (kind: string, id: string) => kind === noticeKind && stands.get(kind, id) !== undefined
+  const withdraw = (notice: string) => db.enter([{ kind: 'notice.withdrawn', subject: notice }])
 
   return {
     put: (kind, id, row) =>
       db.write(() => {
+        const replaces = isNotice(kind, id)
         putRow.run(kind, id, row.payload, row.grant, row.uid, row.userCode, row.account, row.expiresAt)
+        if (replaces) withdraw(id)
       }),
     get: (kind, id) => db.read(() => byId.get(clock(), kind, id)),
     byUid: (kind, uid) => db.read(() => byUid.get(clock(), kind, uid)),
@@ -50,7 +57,9 @@ export function createArtifacts(db: Connection, clock: () => number): Artifacts 
       }),
     remove: (kind, id) =>
       db.write(() => {
+        const ends = isNotice(kind, id)
         removeRow.run(kind, id)
+        if (ends) withdraw(id)
       }),
     removeByGrant: (grant) =>
       db.write(() => {

@@ -9,12 +9,16 @@ import { DatabaseSync } from 'node:sqlite'
 import type { SQLOutputValue } from 'node:sqlite'
 import { isAppError } from '#src/errors.ts'
 import type { AppError } from '#src/errors.ts'
+import { createEndings } from './endings.ts'
 import { toAppError, unavailable } from './fault.ts'
 import { createGroupCommit } from './group-commit.ts'
 import type { GroupCommit } from './group-commit.ts'
+import { ledgerOf, openLedger } from './ledger.ts'
+import type { Act, Ledger } from './ledger.ts'
 import { lock } from './lock.ts'
 import { migrate, schemaVersion } from './migrations.ts'
 import { createPrivately } from './private-file.ts'
+import { completeSwap, isSwapping } from './swap.ts'
 
 type Value = string | number | undefined
 
@@ -34,6 +38,8 @@ export interface Reader {
 
 export interface Connection extends Reader {
   write: GroupCommit['write']
+  /** Enters acts in the ledger, as the last step of a write: it is on the disk before the write is acknowledged. */
+  enter(acts: readonly Act[]): void
 }
 
 /** How long a statement waits for an outside tool that holds the file; the event loop stands still meanwhile. */
@@ -43,28 +49,57 @@ const timeout = 500
  * Opens (and creates, 0600 in a directory 0700) the database for writing. `:memory:` keeps nothing.
  * @throws AppError `storage_unavailable` where another process has it, the schema is newer or the disk refuses
  */
-export function connect(name: string): Connection {
+export function connect(name: string, clock: () => number = Date.now): Connection {
   let release = () => {}
   let db: DatabaseSync | undefined
   try {
     const file = name === ':memory:' ? name : locate(name)
     if (file !== ':memory:') {
       release = lock(file)
+      completeSwap(file)
       createPrivately(file)
     }
-    db = new DatabaseSync(file, { timeout })
-    // secure_delete: a destroyed data key must not survive in a free page; it is what erasure rests on (DESIGN D6).
-    db.exec(`
-      PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;
-      PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864;
-      PRAGMA trusted_schema = OFF
-    `)
+    db = openForWriting(file)
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA cache_size = -65536; PRAGMA journal_size_limit = 67108864')
     migrate(db)
-    return connection(db, release)
+    return connection(db, file === ':memory:' ? undefined : catchUp(db, ledgerOf(file), clock), release)
   } catch (error) {
     db?.close()
     release()
     throw openingFailed(name, error)
+  }
+}
+
+/** secure_delete: a destroyed data key must not survive in a free page; it is what erasure rests on (DESIGN D6). */
+export function openForWriting(file: string): DatabaseSync {
+  const db = new DatabaseSync(file, { timeout })
+  try {
+    db.exec(`
+      PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;
+      PRAGMA trusted_schema = OFF
+    `)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+/** Opens the ledger and carries out what the database has not seen of it. */
+function catchUp(db: DatabaseSync, path: string, clock: () => number): Ledger {
+  const endings = createEndings(reader(db))
+  const ledger = openLedger(path, endings.mark(), clock)
+  const last = ledger.missed.at(-1)
+  if (!last) return ledger
+  try {
+    db.exec('BEGIN IMMEDIATE')
+    ledger.missed.forEach(endings.carryOut)
+    endings.setMark(last)
+    db.exec('COMMIT')
+    return ledger
+  } catch (error) {
+    ledger.close()
+    throw error
   }
 }
 
@@ -75,6 +110,8 @@ export function connect(name: string): Connection {
 export function connectReadOnly(file: string): Reader {
   let db: DatabaseSync | undefined
   try {
+    if (isSwapping(file))
+      throw unavailable(`a restore of ${file} was decided and then interrupted; start the server, which completes it`)
     db = openReadOnly(file)
     schemaVersion(db)
     return reader(db)
@@ -104,7 +141,8 @@ function openReadOnly(file: string): DatabaseSync {
   }
 }
 
-function reader(db: DatabaseSync): Reader {
+/** Typed reads on an open database. */
+export function reader(db: DatabaseSync): Reader {
   return {
     prepare: (sql) => statement(db, sql),
     async read(op) {
@@ -120,11 +158,15 @@ function reader(db: DatabaseSync): Reader {
   }
 }
 
-function connection(db: DatabaseSync, release: () => void): Connection {
+function connection(db: DatabaseSync, ledger: Ledger | undefined, release: () => void): Connection {
   const group = createGroupCommit(db)
+  const endings = createEndings(reader(db))
   return {
     ...reader(db),
     write: group.write,
+    enter(acts) {
+      if (ledger && acts.length > 0) endings.setMark(ledger.enter(acts))
+    },
     async close() {
       if (!db.isOpen) return
       group.drain()
@@ -134,6 +176,7 @@ function connection(db: DatabaseSync, release: () => void): Connection {
         // A full disk leaves the WAL where it is, and the next opening reads it: nothing is lost.
       }
       db.close()
+      ledger?.close()
       release()
     },
   }
@@ -160,11 +203,11 @@ function present<Row>(row: Record<string, SQLOutputValue>): Row {
 }
 
 /** The real path, so that two names of one file meet at one lock. */
-function locate(name: string): string {
+export function locate(name: string): string {
   const file = resolve(name)
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   return existsSync(file) ? realpathSync(file) : join(realpathSync(dirname(file)), basename(file))
 }
 
-const openingFailed = (file: string, error: unknown): AppError =>
+export const openingFailed = (file: string, error: unknown): AppError =>
   isAppError(error) ? error : unavailable(`cannot open ${file}`, error)

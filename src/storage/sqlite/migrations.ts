@@ -91,6 +91,13 @@ export const migrations: readonly string[] = [
   CREATE TABLE data_keys (id TEXT PRIMARY KEY, wrapped TEXT NOT NULL, expires_at INTEGER) STRICT, WITHOUT ROWID;
   CREATE INDEX data_keys_expiry ON data_keys (expires_at) WHERE expires_at IS NOT NULL;
   `,
+  // The mark of the ledger begins at random, so that no ledger fits a store it does not belong to.
+  `
+  CREATE TABLE ledger_head (only INTEGER PRIMARY KEY CHECK (only = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;
+  INSERT INTO ledger_head VALUES (1, 0, lower(hex(randomblob(32))));
+
+  CREATE TABLE restores (at INTEGER PRIMARY KEY, facts TEXT NOT NULL) STRICT;
+  `,
 ]
 
 /** Refuses a database this program does not know; gives its schema version. */

@@ -2,8 +2,28 @@
 import { AppError } from '#src/errors.ts'
 import type { DocumentRow, People, PersonRow, PhoneRow } from '../storage.ts'
 import type { Connection } from './connection.ts'
+import { createEndings } from './endings.ts'
+import { partOf, type Act } from './ledger.ts'
 
 type Person = Omit<PersonRow, 'documents' | 'phones'>
+
+/** What an update ends, and a restore must not bring back. */
+function endedBy(before: PersonRow, { id, status, documents, phones }: PersonRow): readonly Act[] {
+  const was = ({ kind, index }: DocumentRow) => before.documents.find((old) => old.kind === kind && old.index === index)
+  const standing: readonly Act[] =
+    status === before.status
+      ? []
+      : [{ kind: status === 'active' ? 'person.reinstated' : 'person.suspended', subject: id }]
+  const endedPhones = before.phones
+    .filter(({ index }) => phones.every((phone) => phone.index !== index))
+    .map(({ index }): Act => ({ kind: 'phone.ended', subject: id, part: partOf(id, index) }))
+  const endedDocuments = documents.flatMap((row): Act[] =>
+    (row.status === 'replaced' || row.status === 'void') && row.status !== was(row)?.status
+      ? [{ kind: `document.${row.status}`, subject: id, part: partOf(id, row.kind, row.index) }]
+      : [],
+  )
+  return [...standing, ...endedPhones, ...endedDocuments]
+}
 
 export function createPeople(db: Connection): People {
   const columns = 'p.id, p.data_key AS dataKey, p.name, p.proofing, p.status, p.created_at AS createdAt, p.version'
@@ -26,7 +46,7 @@ export function createPeople(db: Connection): People {
   )
   const updatePerson = db.prepare(
     `UPDATE people SET data_key = ?, name = ?, proofing = ?, status = ?, created_at = ?, version = ?
-     WHERE id = ? AND version = ?`,
+     WHERE id = ? AND version = ? AND status <> 'erased'`,
   )
   const putDocument = db.prepare(
     `INSERT INTO documents (kind, idx, person, position, number, status, valid_from, valid_to)
@@ -41,6 +61,8 @@ export function createPeople(db: Connection): People {
     'INSERT INTO phones (person, position, idx, number, proven, valid_from) VALUES (?, ?, ?, ?, ?, ?)',
   )
 
+  const endings = createEndings(db)
+
   const whole = (person: Person): PersonRow => ({
     ...person,
     documents: documentsOf.all(person.id),
@@ -48,6 +70,11 @@ export function createPeople(db: Connection): People {
   })
   const fields = ({ dataKey, name, proofing, status, createdAt, version, id }: PersonRow) =>
     [dataKey, name, proofing, status, createdAt, version, id] as const
+
+  /** Erasing is more than a status: it goes by `erase`. */
+  function refuseErased({ status }: PersonRow): void {
+    if (status === 'erased') throw new AppError('internal', { detail: 'a person is erased by erase' })
+  }
 
   function putParts({ id, documents, phones }: PersonRow): void {
     documents.forEach((row, position) => {
@@ -76,15 +103,25 @@ export function createPeople(db: Connection): People {
     byPhone: (index) => db.read(() => peopleByPhone.all(index).map(whole)),
     insert: (person) =>
       db.write(() => {
+        refuseErased(person)
         insertPerson.run(...fields(person))
         putParts(person)
       }),
     update: (person) =>
       db.write(() => {
+        refuseErased(person)
+        const before = personById.get(person.id)
+        const ended = before ? endedBy(whole(before), person) : []
         if (updatePerson.run(...fields(person), person.version - 1) === 0)
           throw new AppError('conflict', { detail: 'the person changed meanwhile' })
         dropPhones.run(person.id)
         putParts(person)
+        db.enter(ended)
+      }),
+    erase: (id) =>
+      db.write(() => {
+        if (!endings.erase(id)) throw new AppError('conflict', { detail: 'nobody has this id' })
+        db.enter([{ kind: 'person.erased', subject: id }])
       }),
   }
 }

@@ -8,11 +8,12 @@ import { createCounters } from './counters.ts'
 import { createDataKeys } from './data-keys.ts'
 import { createDeliveries } from './deliveries.ts'
 import { createPeople } from './people.ts'
+import { createRestores } from './restores.ts'
 import { createSweep } from './sweep.ts'
 
 /** @throws AppError `storage_unavailable` where the file is held by another process, has a newer schema or fails */
 export function openSqlite(file: string, clock: () => number): Storage {
-  const db = connect(file)
+  const db = connect(file, clock)
   return {
     people: createPeople(db),
     artifacts: createArtifacts(db, clock),
@@ -21,6 +22,7 @@ export function openSqlite(file: string, clock: () => number): Storage {
     deliveries: createDeliveries(db),
     audit: createAuditTrail(db),
     dataKeys: createDataKeys(db, clock),
+    restores: createRestores(db),
     sweep: createSweep(db),
     close: db.close,
   }

@@ -1,0 +1,141 @@
+/**
+ * The process edge of `npm run audit`: verifies the audit trail without trust in the server that wrote it, prints its
+ * newest checkpoints to be kept elsewhere, and finds the records of a 编号 (DESIGN D11). Reads only, also while the
+ * server runs.
+ */
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import type { JWK } from 'jose'
+import { verifyTrail, type Verdict } from '../audit/verify.ts'
+import { loadConfig } from '../config.ts'
+import { auditPublicKey } from '../crypto/key-store.ts'
+import { AppError } from '../errors.ts'
+import { openAuditReader, type AuditReader } from '../storage/open.ts'
+import type { AuditRow } from '../storage/storage.ts'
+import { runHere, type Edge } from './edge.ts'
+
+const usage = `Usage: npm run audit -- <command> [options]
+
+  verify            recompute the chain of every node and check each signed checkpoint
+  checkpoint        print the newest signed checkpoint of each node, to be kept outside the server
+  find <编号>       print the records of a reference, identities sealed
+
+  --store FILE      the database; by default the one of the settings
+  --public-key FILE JWK or JWK set that signed the checkpoints; by default made from audit.json in the keys directory
+  --anchor FILE     checkpoints kept outside the server, one a line, as "checkpoint" printed them
+`
+
+const atMost = 1000
+
+class UsageError extends Error {}
+
+const read = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new UsageError(`${file} cannot be read`, { cause })
+  }
+}
+
+/** The public keys of a JWK or JWK-set file. */
+function keysIn(file: string): readonly JWK[] {
+  let content: unknown
+  try {
+    content = JSON.parse(read(file))
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+  }
+  const { keys = [content] } = (content ?? {}) as { readonly keys?: unknown }
+  const isKey = (key: unknown): key is JWK => typeof key === 'object' && key !== null && 'kty' in key
+  if (!Array.isArray(keys) || keys.length === 0 || !keys.every(isKey)) {
+    throw new UsageError(`${file} is neither a JWK nor a JWK set`)
+  }
+  return keys
+}
+
+const anchorsIn = (file: string): readonly string[] => {
+  const lines = read(file).split(/\s+/).filter(Boolean)
+  if (lines.length === 0) throw new UsageError(`${file} holds no checkpoint`)
+  return lines
+}
+
+function sentence({ node, records, checkpoints, signedTo, fault }: Verdict): string {
+  const counts = `${records} records, ${checkpoints} checkpoints, signed up to record ${signedTo}`
+  return fault === undefined ? `intact  ${node}: ${counts}` : `BROKEN  ${node}: ${fault} (verified: ${counts})`
+}
+
+async function verify(trail: AuditReader, keys: readonly JWK[], anchors: readonly string[], edge: Edge) {
+  const verdicts = await verifyTrail(trail, keys, anchors)
+  for (const verdict of verdicts) edge.out(sentence(verdict))
+  if (verdicts.length === 0) edge.out('the trail is empty')
+  return verdicts.every(({ intact }) => intact) ? 0 : 1
+}
+
+async function checkpoint(trail: AuditReader, edge: Edge): Promise<number> {
+  for (const node of await trail.nodes()) {
+    const last = await trail.lastCheckpoint(node)
+    if (last) edge.out(last.jws)
+    else edge.err(`${node} has no checkpoint yet`)
+  }
+  return 0
+}
+
+/** A row changed by hand may hold anything; it is shown as it is, for `verify` to judge. */
+function shown({ node, seq, at, body }: AuditRow): string {
+  const time = new Date(at)
+  let record: unknown = body
+  try {
+    record = JSON.parse(body)
+  } catch {
+    // Not a record any more: shown as text.
+  }
+  return JSON.stringify({ node, seq, at: Number.isNaN(time.valueOf()) ? at : time.toISOString(), record })
+}
+
+async function find(trail: AuditReader, reference: string, edge: Edge): Promise<number> {
+  const rows = await trail.byReference(reference.trim().toUpperCase(), atMost)
+  for (const row of rows) edge.out(shown(row))
+  if (rows.length === 0) edge.err('no record has this reference')
+  if (rows.length === atMost) edge.err(`there may be more: only the first ${atMost} are shown`)
+  return 0
+}
+
+/** Runs one command and gives its exit code: 0 done and intact, 1 the trail is broken, 2 it could not be read. */
+export async function runAudit(args: readonly string[], edge: Edge): Promise<number> {
+  let trail: AuditReader | undefined
+  try {
+    const { command, reference, values } = understood(args)
+    const config = () => loadConfig('config', edge.env)
+    trail = await openAuditReader(values.store ?? config().storage.file)
+    if (command === 'checkpoint') return await checkpoint(trail, edge)
+    if (command === 'find') return await find(trail, reference, edge)
+    const given = values['public-key']
+    const keys = given === undefined ? [await auditPublicKey(config().keys.directory)] : keysIn(given)
+    return await verify(trail, keys, values.anchor === undefined ? [] : anchorsIn(values.anchor), edge)
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof AppError)) throw error
+    edge.err(error.message)
+    return 2
+  } finally {
+    await trail?.close()
+  }
+}
+
+const options = { store: { type: 'string' }, 'public-key': { type: 'string' }, anchor: { type: 'string' } } as const
+
+function understood(args: readonly string[]) {
+  const { positionals, values } = (() => {
+    try {
+      return parseArgs({ args: [...args], allowPositionals: true, options })
+    } catch (error) {
+      throw new UsageError(`${(error as Error).message}\n\n${usage}`)
+    }
+  })()
+  const [command, reference = '', ...more] = positionals
+  const complete =
+    command === 'find' ? reference !== '' : reference === '' && ['verify', 'checkpoint'].includes(command ?? '')
+  if (!complete || more.length > 0) throw new UsageError(usage)
+  return { command, reference, values }
+}
+
+if (import.meta.main) await runHere(runAudit)

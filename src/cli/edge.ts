@@ -1,0 +1,14 @@
+/** What a command sees of its process, so that a test can stand in for it. */
+
+export interface Edge {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly out: (line: string) => void
+  readonly err: (line: string) => void
+}
+
+/** Runs a command on this process; its answer is the exit code. */
+export async function runHere(run: (args: readonly string[], edge: Edge) => Promise<number>): Promise<void> {
+  const line = (stream: NodeJS.WriteStream) => (text: string) => void stream.write(`${text}\n`)
+  const edge = { env: process.env, out: line(process.stdout), err: line(process.stderr) }
+  process.exitCode = await run(process.argv.slice(2), edge)
+}

@@ -1,0 +1,76 @@
+/**
+ * Carries out the endings that the ledger keeps: as they are asked for, and again on a database that has not seen them.
+ * To carry one out twice changes nothing.
+ */
+import { hashed } from '../sealed-artifacts.ts'
+import { noticeKind } from '../storage.ts'
+import type { Reader } from './connection.ts'
+import { partOf, type Act, type ActKind, type Mark } from './ledger.ts'
+
+export interface Endings {
+  /** Destroys the data key and all that is personal; the documents stay reserved, void. False: nobody has the id. */
+  erase(person: string): boolean
+  carryOut(act: Act): void
+  mark(): Mark
+  /** Up to here the database has carried out what the ledger holds. */
+  setMark(mark: Mark): void
+}
+
+type Part = { readonly kind: string; readonly index: string }
+
+export function createEndings(db: Pick<Reader, 'prepare'>): Endings {
+  const known = db.prepare('SELECT 1 FROM people WHERE id = ?')
+  const erasePerson = db.prepare(
+    `UPDATE people SET data_key = '', name = NULL, proofing = 1, status = 'erased', version = version + 1
+     WHERE id = ? AND status <> 'erased'`,
+  )
+  const voidDocuments = db.prepare("UPDATE documents SET number = '', status = 'void' WHERE person = ?")
+  const dropPhones = db.prepare('DELETE FROM phones WHERE person = ?')
+  const dropAccount = db.prepare('DELETE FROM artifacts WHERE account = ?')
+  const setStatus = db.prepare(
+    "UPDATE people SET status = ?, version = version + 1 WHERE id = ? AND status NOT IN (?1, 'erased')",
+  )
+  const phonesOf = db.prepare<Part>('SELECT idx AS "index" FROM phones WHERE person = ?')
+  const dropPhone = db.prepare('DELETE FROM phones WHERE person = ? AND idx = ?')
+  const documentsOf = db.prepare<Part>('SELECT kind, idx AS "index" FROM documents WHERE person = ?')
+  const endDocument = db.prepare(
+    "UPDATE documents SET status = ? WHERE kind = ? AND idx = ? AND status IN ('claimed', 'proven')",
+  )
+  const dropNotice = db.prepare(`DELETE FROM artifacts WHERE kind = '${noticeKind}' AND id = ?`)
+  const getMark = db.prepare<Mark>('SELECT seq, hash FROM ledger_head WHERE only = 1')
+  const putMark = db.prepare('UPDATE ledger_head SET seq = ?, hash = ? WHERE only = 1')
+
+  const erase = (person: string): boolean => {
+    erasePerson.run(person)
+    voidDocuments.run(person)
+    dropPhones.run(person)
+    dropAccount.run(hashed(person))
+    return known.get(person) !== undefined
+  }
+
+  const endPhone = (person: string, part?: string): void => {
+    for (const { index } of phonesOf.all(person)) if (partOf(person, index) === part) dropPhone.run(person, index)
+  }
+
+  const end = (status: 'replaced' | 'void') => (person: string, part?: string) => {
+    for (const { kind, index } of documentsOf.all(person))
+      if (partOf(person, kind, index) === part) endDocument.run(status, kind, index)
+  }
+
+  const ways: Readonly<Record<ActKind, (subject: string, part?: string) => unknown>> = {
+    'person.erased': erase,
+    'person.suspended': (person) => setStatus.run('suspended', person),
+    'person.reinstated': (person) => setStatus.run('active', person),
+    'phone.ended': endPhone,
+    'document.replaced': end('replaced'),
+    'document.void': end('void'),
+    'notice.withdrawn': (notice) => dropNotice.run(notice),
+  }
+
+  return {
+    erase,
+    carryOut: ({ kind, subject, part }) => void ways[kind](subject, part),
+    mark: () => getMark.get() as Mark,
+    setMark: ({ seq, hash }) => void putMark.run(seq, hash),
+  }
+}

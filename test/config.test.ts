@@ -1,0 +1,261 @@
+import { strict as assert } from 'node:assert'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { loadConfig, parseConfig } from '#src/config.ts'
+import { AppError, isAppError } from '#src/errors.ts'
+import { temporaryDirectories } from './support/temporary.ts'
+
+const directory = resolve(import.meta.dirname, '../config')
+type Settings = Record<string, Record<string, unknown>> & Record<string, unknown>
+
+describe('The configuration', () => {
+  const temporary = temporaryDirectories()
+
+  const settings = (): Settings => structuredClone(loadConfig(directory, {})) as unknown as Settings
+  /** Settings that production takes but for what has no adapter yet. */
+  const production = (): Settings => {
+    const all = settings()
+    all['environment'] = 'production' as never
+    all['issuer'] = 'https://id.example.gov.cn' as never
+    Object.assign(all['demo'] as object, { enabled: false })
+    Object.assign(all['crypto'] as object, { certified: false })
+    return all
+  }
+
+  function faultsOf(parse: () => unknown): string[] {
+    try {
+      parse()
+    } catch (error) {
+      assert.ok(isAppError(error, 'config_invalid'), String(error))
+      return (error.detail ?? '').trim().split(/\n\s*/)
+    }
+    return []
+  }
+  const faults = (change: (all: Settings) => void, base = settings()): string[] => {
+    change(base)
+    return faultsOf(() => parseConfig(base))
+  }
+
+  it('of development is whole, and frozen to its leaves', () => {
+    const config = loadConfig(directory, {})
+    assert.equal(config.environment, 'development')
+    assert.equal(config.demo.enabled, true)
+    assert.equal(config.listen.port, 3000)
+    const walk = (value: unknown): void => {
+      if (typeof value !== 'object' || value === null) return
+      assert.ok(Object.isFrozen(value))
+      Object.values(value).forEach(walk)
+    }
+    walk(config)
+    assert.throws(() => Object.assign(config.listen, { port: 1 }), TypeError)
+  })
+
+  it('reports every fault at once, each with its path, rules of several settings included', () => {
+    const found = faults((all) => {
+      all['issuer'] = 'nonsense' as never
+      Object.assign(all['listen'] as object, { port: 'x', trustedProxies: ['proxy.local'], extra: 1 })
+      Object.assign(all['audit'] as object, { retentionDays: 30 })
+      Object.assign(all['outbox'] as object, { timeout: 60 })
+      Object.assign(all['city'] as object, { accent: 'blue', complaints: 'javascript:alert(1)' })
+      Object.assign(all['tokens'] as object, { code: 61, refreshTokenIdle: 999_999 })
+      all['channels'] = {} as never
+      all['colour'] = 'red' as never
+    })
+    const paths = found.map((line) => line.split(': ')[0])
+    for (const path of [
+      'issuer',
+      'listen.port',
+      'listen.trustedProxies.0',
+      'listen',
+      'audit.retentionDays',
+      'outbox.timeout',
+      'city.accent',
+      'city.complaints',
+      'tokens.code',
+      'tokens.refreshTokenIdle',
+      'channels.web',
+      '(top)',
+    ])
+      assert.ok(paths.includes(path), `${path} is not in\n${found.join('\n')}`)
+    assert.equal(paths.length, 12, found.join('\n'))
+    assert.ok(found.some((line) => line.includes('"colour"')) && found.some((line) => line.includes('"extra"')))
+  })
+
+  it('names what is missing', () => {
+    assert.deepEqual(
+      faults((all) => delete all['audit']).map((line) => line.split(':')[0]),
+      ['audit'],
+    )
+    for (const nothing of [undefined, null, [], 'text', 1])
+      assert.notEqual(faultsOf(() => parseConfig(nothing)).length, 0)
+  })
+
+  describe('of production', () => {
+    const rules: [path: string, remedy: RegExp, change: (all: Settings) => void][] = [
+      ['issuer', /https/, (all) => void (all['issuer'] = 'http://localhost:3000' as never)],
+      ['demo.enabled', /must be false/, (all) => Object.assign(all['demo'] as object, { enabled: true })],
+      [
+        'crypto.certified',
+        /"certified": false/,
+        (all) => delete (all['crypto'] as Record<string, unknown>)['certified'],
+      ],
+      ['register.kind', /real population register/, () => {}],
+      ['verifiers.sms.gateway', /real gateway/, () => {}],
+    ]
+    const standing = ['register.kind', 'verifiers.sms.gateway']
+
+    for (const [path, remedy, change] of rules)
+      it(`is refused for ${path}, with the remedy, and for nothing else that is right`, () => {
+        const found = faults(change, production())
+        const said = found.filter((line) => line.startsWith(`${path}: `))
+        assert.equal(said.length, 1, found.join('\n'))
+        assert.match(said[0] ?? '', remedy)
+        assert.deepEqual(
+          found.map((line) => line.split(': ')[0]).filter((other) => other !== path && !standing.includes(other ?? '')),
+          [],
+        )
+      })
+
+    it('reports its rules beside malformed settings', () => {
+      const found = faults((all) => Object.assign(all['listen'] as object, { port: -1 }), production())
+      assert.deepEqual(found.map((line) => line.split(': ')[0]).sort(), ['listen.port', ...standing].sort())
+    })
+
+    it('is what the files of production say, together with the defaults', () => {
+      const found = faultsOf(() => loadConfig(directory, { YIHAO_ENVIRONMENT: 'production' }))
+      assert.deepEqual(found.map((line) => line.split(': ')[0]).sort(), ['crypto.certified', ...standing].sort())
+    })
+  })
+
+  describe('the issuer', () => {
+    const said = (issuer: unknown) => faults((all) => void (all['issuer'] = issuer as never))
+    for (const issuer of ['https://id.example.gov.cn', 'https://id.example.gov.cn:8443', 'http://localhost:1'])
+      it(`may be ${issuer}`, () => assert.deepEqual(said(issuer), []))
+    for (const issuer of [
+      'https://id.example.gov.cn/',
+      'https://id.example.gov.cn/path',
+      'https://ID.example.gov.cn',
+      'https://id.example.gov.cn:443',
+      'https://user@id.example.gov.cn',
+      'http://id.example.gov.cn',
+      'http://localhost.example.gov.cn',
+      'ftp://localhost',
+      '',
+      7,
+    ])
+      it(`may not be ${JSON.stringify(issuer)}`, () => {
+        const found = said(issuer)
+        assert.equal(found.length, 1)
+        assert.match(found[0] ?? '', /^issuer: /)
+      })
+  })
+
+  it('knows addresses and ranges of proxies, and no name or whole world', () => {
+    const said = (...proxies: string[]) =>
+      faults((all) => Object.assign(all['listen'] as object, { trustedProxies: proxies })).length
+    assert.equal(said('127.0.0.1', '::1', '10.0.0.0/8', 'fd00::/8'), 0)
+    for (const wrong of ['loopback', '0.0.0.0/0', '::/0', '10.0.0.0/33', '10.0.0.0/', '10.0.0.0/8/8', '10.0.0', ''])
+      assert.equal(said(wrong), 1, wrong)
+  })
+
+  it('does not let a session be idle longer than it lasts', () => {
+    const found = faults((all) => {
+      all['channels'] = { web: { verifiers: ['sms'], top: 3, session: { absolute: 60, idle: 61 } } } as never
+    })
+    assert.deepEqual(
+      found.map((line) => line.split(': ')[0]),
+      ['channels'],
+    )
+  })
+
+  describe('from the environment', () => {
+    const load = (env: Record<string, string>) => loadConfig(directory, env)
+
+    it('maps YIHAO_A__B_C to a.bC, with values as JSON', () => {
+      const config = load({
+        YIHAO_LISTEN__PORT: '8080',
+        YIHAO_LISTEN__TRUSTED_PROXIES: '["10.0.0.1"]',
+        YIHAO_AUDIT__CHECKPOINT_SECONDS: '30',
+        YIHAO_DEMO__ENABLED: 'false',
+        YIHAO_CITY__NAME__ZH: '样例市',
+        YIHAO_VERIFIERS__SMS__PER_PHONE_DAILY: '3',
+        YIHAO_OUTBOX: '{"timeout":7}',
+        PATH: '/bin',
+      })
+      assert.equal(config.listen.port, 8080)
+      assert.deepEqual(config.listen.trustedProxies, ['10.0.0.1'])
+      assert.equal(config.audit.checkpointSeconds, 30)
+      assert.equal(config.demo.enabled, false)
+      assert.deepEqual(config.city.name, { zh: '样例市', en: 'Example City' })
+      assert.equal(config.verifiers.sms.perPhoneDaily, 3)
+      assert.deepEqual(config.outbox, { internalHosts: ['localhost'], timeout: 7, giveUpAfter: 86400 })
+    })
+
+    it('takes as text what overrides a text, though it looks like a number', () => {
+      const config = load({
+        YIHAO_CITY__HOTLINE: '12388',
+        YIHAO_CITY__OFFICE_CONTACT: '"true"',
+        YIHAO_AUDIT__NODE: '7',
+      })
+      assert.deepEqual([config.city.hotline, config.city.officeContact, config.audit.node], ['12388', 'true', '7'])
+    })
+
+    it('gives a setting that has no default', () => {
+      assert.equal(load({ YIHAO_CRYPTO__CERTIFIED: 'false' }).crypto.certified, false)
+    })
+
+    it('chooses the file, wins over it, and is checked like it', () => {
+      const found = faultsOf(() =>
+        load({ YIHAO_ENVIRONMENT: 'production', YIHAO_DEMO__ENABLED: 'true', YIHAO_LISTEN__PROT: '1', YIHAO_: 'x' }),
+      )
+      assert.ok(found.some((line) => line.startsWith('demo.enabled: ')))
+      assert.ok(found.some((line) => line.includes('"prot"')))
+      assert.match(faultsOf(() => load({ YIHAO_ENVIRONMENT: '../x' })).join(), /YIHAO_ENVIRONMENT/)
+      assert.match(faultsOf(() => load({ YIHAO_ENVIRONMENT: 'staging' })).join(), /staging\.json cannot be read/)
+    })
+  })
+
+  describe('from files', () => {
+    const defaults = readFileSync(join(directory, 'default.json'), 'utf8')
+    const withFiles = (files: Record<string, string>) => {
+      const where = temporary()
+      for (const [name, text] of Object.entries({ 'default.json': defaults, 'development.json': '{}', ...files }))
+        writeFileSync(join(where, name), text)
+      return () => loadConfig(where, {})
+    }
+
+    it('merges objects and replaces lists', () => {
+      const text = '{"listen":{"port":1},"outbox":{"internalHosts":["a"]}}'
+      const config = withFiles({ 'development.json': text })()
+      assert.deepEqual([config.listen.port, config.listen.host, config.outbox.internalHosts], [1, '127.0.0.1', ['a']])
+    })
+
+    it('refuses what is no JSON, no object, or hides under __proto__, and names the file', () => {
+      assert.match(faultsOf(withFiles({ 'development.json': '{' })).join(), /development\.json is not JSON/)
+      for (const text of ['[]', 'null', '7', '{"__proto__":{"demo":{"enabled":true}}}'])
+        assert.throws(withFiles({ 'development.json': text }), AppError)
+      assert.match(faultsOf(() => loadConfig(temporary(), {})).join(), /default\.json cannot be read/)
+    })
+  })
+
+  it('is documented setting by setting in config/README.md, with its environment variable', () => {
+    const readme = readFileSync(join(directory, 'README.md'), 'utf8')
+    const leaves = (value: unknown, path: readonly string[]): readonly (readonly string[])[] =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? Object.entries(value).flatMap(([key, inner]) => leaves(inner, [...path, key]))
+        : [path]
+    const all = [
+      ...leaves(JSON.parse(readFileSync(join(directory, 'default.json'), 'utf8')), []),
+      ['environment'],
+      ['crypto', 'certified'],
+    ]
+    assert.ok(all.length > 40)
+    for (const path of all) {
+      const shown = path[0] === 'channels' ? ['channels', '<name>', ...path.slice(2)] : path
+      const line = readme.split('\n').find((text) => text.startsWith(`| \`${shown.join('.')}\` `))
+      assert.ok(line, `${shown.join('.')} is not documented`)
+      const variable = path.map((part) => part.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()).join('__')
+      if (path[0] !== 'channels') assert.ok(line.includes(`\`YIHAO_${variable}\``), `${path.join('.')}: its variable`)
+    }
+  })
+})
