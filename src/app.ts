@@ -5,9 +5,11 @@
 import { resolve } from 'node:path'
 import express, { type Express } from 'express'
 import { createRecorder, type Recorder } from './audit/recorder.ts'
+import { recordRestores } from './audit/restored.ts'
 import { createChannels } from './channels/channel.ts'
 import type { Config } from './config.ts'
 import { loadKeys } from './crypto/key-store.ts'
+import { peerFrom } from './crypto/shared-key.ts'
 import { runSelfTest } from './crypto/self-test.ts'
 import { createSoftwareSealer } from './crypto/software-sealer.ts'
 import { AppError } from './errors.ts'
@@ -46,9 +48,13 @@ import { homePages, type Link } from './portal/home.ts'
 import { loginPages } from './portal/login.ts'
 import { noticePages } from './portal/notice.ts'
 import { createSealedArtifacts } from './storage/sealed-artifacts.ts'
+import { withBreaker } from './register/breaker.ts'
+import { createHttpRegister } from './register/http-register.ts'
 import { openStorage } from './storage/open.ts'
+import { sweepInBackground } from './storage/sweeper.ts'
 import type { Storage } from './storage/storage.ts'
 import { createVerifiers } from './verifiers/registry.ts'
+import { createHttpGateway } from './verifiers/sms/http-gateway.ts'
 import type { SmsGateway } from './verifiers/sms/gateway.ts'
 
 /** What a caller may put in place of what the configuration names. */
@@ -75,29 +81,18 @@ export interface App {
   close(): Promise<void>
 }
 
-const sweepEveryMs = 2_000
-const sweepBatch = 500
-
-/** Expired rows go in small batches off the request path; a batch that was full is followed at once. */
-function sweepInBackground(storage: Storage, now: () => number, onFault: (error: unknown) => void): () => void {
-  let timer: NodeJS.Timeout
-  const sweep = async (): Promise<void> => {
-    const removed = await storage.sweep(now(), sweepBatch).catch(onFault)
-    timer = setTimeout(() => void sweep(), removed === sweepBatch ? 50 : sweepEveryMs)
-    timer.unref()
+/** The demo city's parts are loaded only where the settings name them (DESIGN: never in production). */
+async function registerFor({ register }: Config, now: () => number): Promise<PopulationRegister> {
+  if (register.kind === 'file' || !register.http) {
+    const { createFileRegister } = await import('./demo/population-register.ts')
+    return createFileRegister(resolve(register.file))
   }
-  timer = setTimeout(() => void sweep(), sweepEveryMs)
-  timer.unref()
-  return () => clearTimeout(timer)
+  const { failures, pause } = register.breaker
+  return withBreaker(createHttpRegister(peerFrom(register.http)), { failures, pauseMs: pause * 1000, now })
 }
 
-/** The demo city's parts are loaded only where the settings ask for them (DESIGN: never in production). */
-async function demoRegister(config: Config): Promise<PopulationRegister> {
-  const { createFileRegister } = await import('./demo/population-register.ts')
-  return createFileRegister(resolve(config.register.file))
-}
-
-async function outboxGateway(now: () => number): Promise<SmsGateway> {
+async function gatewayFor({ verifiers: { sms } }: Config, now: () => number): Promise<SmsGateway> {
+  if (sms.gateway === 'http' && sms.http) return createHttpGateway(peerFrom(sms.http))
   const { createOutboxGateway } = await import('./verifiers/sms/outbox-gateway.ts')
   return createOutboxGateway(now)
 }
@@ -122,6 +117,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const artifacts = createSealedArtifacts({ artifacts: storage.artifacts, sealer, key: artifactKey })
 
   const recorder = createRecorder({ storage, sealer, signer: keys.audit, ...config.audit, now, onFault })
+  await recordRestores(storage, recorder)
   const outbox = createOutbox({
     storage,
     giveUpAfterMs: config.outbox.giveUpAfter * 1000,
@@ -156,11 +152,11 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const channels = createChannels(config.channels)
   const verifiers = createVerifiers(
     [...channels.values()].flatMap((channel) => channel.verifiers),
-    { config, codeKey: keys.codes, smsGateway: overrides.smsGateway ?? (await outboxGateway(now)) },
+    { config, codeKey: keys.codes, smsGateway: overrides.smsGateway ?? (await gatewayFor(config, now)) },
   )
   const directory = createDirectory({ storage, sealer, now })
   const throttle = createThrottle({ storage, login: config.login, sms: config.verifiers.sms, now })
-  const register = overrides.register ?? (await demoRegister(config))
+  const register = overrides.register ?? (await registerFor(config, now))
   const check = createRegisterCheck(register)
   const lifetimeMs = config.login.attempt * 1000
   const signIn = createSignIn({
@@ -175,7 +171,14 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
       resendAfterMs: config.verifiers.sms.resendAfter * 1000,
       now,
     }),
-    proofing: createProofing({ directory, check, throttle, recorder, now }),
+    proofing: createProofing({
+      directory,
+      check,
+      throttle,
+      recorder,
+      endSessions: (person) => sessions.end(person),
+      now,
+    }),
     confirmation: createPhoneConfirmation({
       directory,
       check,

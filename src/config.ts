@@ -12,6 +12,12 @@ import { AppError } from './errors.ts'
 const level = z.literal([1, 2, 3, 4])
 const port = z.number().int().min(0).max(65535)
 const seconds = z.number().int().positive()
+/** A service that shares a key with us (`crypto/signed-http.ts`); the key file holds at least 32 bytes, base64url. */
+const peer = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }),
+  keyFile: z.string().min(1),
+  timeout: seconds.max(5),
+})
 const bilingual = z.strictObject({ zh: z.string().min(1), en: z.string().min(1) })
 const webAddress = z.url({ protocol: /^https?$/, error: 'must be a web address, https://…' })
 const origin = z
@@ -71,7 +77,8 @@ const schema = z.strictObject({
   ),
   verifiers: z.strictObject({
     sms: z.strictObject({
-      gateway: z.enum(['outbox']),
+      gateway: z.enum(['outbox', 'http']),
+      http: peer.optional(),
       validity: seconds,
       largeTypeValidity: seconds,
       resendAfter: seconds,
@@ -88,7 +95,13 @@ const schema = z.strictObject({
     /** Days a phone opens its account before the register is asked anew; carriers keep given-up numbers back for 90. */
     phoneConfirmDays: z.number().int().min(1).max(90),
   }),
-  register: z.strictObject({ kind: z.literal('file'), file: z.string().min(1) }),
+  register: z.strictObject({
+    kind: z.enum(['file', 'http']),
+    file: z.string().min(1),
+    http: peer.optional(),
+    /** Failures in a row after which it is left alone, and for how long. */
+    breaker: z.strictObject({ failures: z.number().int().min(1), pause: seconds }),
+  }),
   tokens: z.strictObject({
     code: seconds.max(60),
     accessToken: seconds.max(3600),
@@ -145,6 +158,16 @@ const rules: readonly Rule[] = [
     path: 'register.kind',
     broken: (c) => production(c) && c.register.kind === 'file',
     remedy: 'the file register holds synthetic people; production needs the adapter of a real population register',
+  },
+  {
+    path: 'register.http',
+    broken: (c) => c.register.kind === 'http' && c.register.http === undefined,
+    remedy: 'is missing; say url, keyFile and timeout of the register',
+  },
+  {
+    path: 'verifiers.sms.http',
+    broken: (c) => c.verifiers.sms.gateway === 'http' && c.verifiers.sms.http === undefined,
+    remedy: 'is missing; say url, keyFile and timeout of the gateway',
   },
   {
     path: 'verifiers.sms.gateway',

@@ -2,22 +2,13 @@
  * The process edge of the server: reads the environment, makes what development needs, listens, and ends in order on
  * SIGINT and SIGTERM.
  */
-import { createServer, type Server } from 'node:http'
-import { createApp, describeStartFault, type App, type Overrides } from './app.ts'
+import type { Server } from 'node:http'
+import { createApp, describeStartFault, type Overrides } from './app.ts'
 import { loadConfig, type Config } from './config.ts'
 import { createKeys } from './crypto/key-store.ts'
+import { createHttpServer } from './http/server.ts'
 
 const drainMs = 10_000
-
-/** Slow or stalled clients are let go; the proxy in front has its own limits. */
-function createHttpServer(app: App): Server {
-  const server = createServer({ maxHeaderSize: 16_384, connectionsCheckingInterval: 2_000 }, app.handler)
-  server.headersTimeout = 10_000
-  server.requestTimeout = 15_000
-  server.keepAliveTimeout = 5_000
-  server.maxConnections = 10_000
-  return server
-}
 
 const listening = (server: Server, { host, port }: Config['listen']): Promise<void> =>
   new Promise((done, fail) => {
@@ -27,8 +18,12 @@ const listening = (server: Server, { host, port }: Config['listen']): Promise<vo
 
 function closeServer(server: Server): Promise<void> {
   return new Promise((done) => {
-    server.close(() => done())
-    server.closeIdleConnections()
+    // A connection that was answering is idle only later: asked for again and again, none is waited for.
+    const idle = setInterval(() => server.closeIdleConnections(), 50)
+    server.close(() => {
+      clearInterval(idle)
+      done()
+    })
     setTimeout(() => server.closeAllConnections(), drainMs).unref()
   })
 }
@@ -49,7 +44,7 @@ async function main(): Promise<void> {
   if (config.environment === 'development') await createKeys(config.keys.directory, 'development')
   const demo = config.demo.enabled ? await demoCity(config) : undefined
   const app = await createApp(config, demo?.overrides)
-  const server = createHttpServer(app)
+  const server = createHttpServer(app.handler)
   await listening(server, config.listen)
   const city = await demo?.city.start()
 

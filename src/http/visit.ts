@@ -71,6 +71,10 @@ export function rememberVisit(options: { readonly secure: boolean }) {
     Object.defineProperty(request, visit, { value: seen })
     const remember = { maxAge: yearMs, httpOnly: true, sameSite: 'lax', secure: options.secure, path: '/' } as const
     if (lang === 'zh' || lang === 'en') response.cookie('lang', lang, remember)
+    // What an application asks for lasts as long as the browser, and never against the visitor's own choice.
+    else if (request.query['ui_locales'] !== undefined && cookieOf(request, 'lang') === undefined) {
+      response.cookie('lang', seen.locale, { ...remember, maxAge: undefined })
+    }
     if (isSize(size)) response.cookie('size', size, remember)
     response.setHeader('content-language', seen.locale === 'zh' ? 'zh-CN' : 'en')
     response.setHeader('x-request-id', seen.reference)

@@ -21,6 +21,7 @@ export interface CitizenPhone {
   /** E.164. */
   readonly number: string
   readonly proven: boolean
+  /** Milliseconds; of a proven phone, when the register last said that it is this person's. */
   readonly from: number
 }
 
@@ -30,7 +31,7 @@ export interface Citizen {
   readonly documents: readonly CitizenDocument[]
   readonly phones: readonly CitizenPhone[]
   readonly proofing: Level
-  readonly status: 'active' | 'suspended'
+  readonly status: 'active' | 'suspended' | 'erased'
 }
 
 /** The document the person goes by: proven before claimed, then the order of `documentKinds`, then the newest. */

@@ -63,18 +63,34 @@ interface Dependencies {
 
 const keyContext = (id: string) => `person:${id}`
 
+/** A value is bound to its person and its column; a number also to its index, so that rows cannot be exchanged. */
+const vaultOf = (sealer: Sealer, id: string, dataKey: string) => ({
+  seal: (plain: string, column: string) => sealer.seal(dataKey, keyContext(id), plain, `${keyContext(id)}.${column}`),
+  open: (sealed: string, column: string) => sealer.open(dataKey, keyContext(id), sealed, `${keyContext(id)}.${column}`),
+})
+
+const documentIndexOf = (sealer: Sealer, kind: string, number: string) => sealer.index('document', `${kind}|${number}`)
+
+/**
+ * Do these keys open this row, and is it found by them? For the restore of a backup.
+ * @throws AppError `sealed_value_invalid`
+ */
+export async function tryKeys(sealer: Sealer, row: Pick<PersonRow, 'id' | 'dataKey' | 'documents'>): Promise<void> {
+  for (const { kind, index, number } of row.documents) {
+    const plain = await vaultOf(sealer, row.id, row.dataKey).open(number, `document.${index}`)
+    if ((await documentIndexOf(sealer, kind, plain)) !== index)
+      throw new AppError('sealed_value_invalid', { detail: 'the blind index is of another key' })
+  }
+}
+
 export function createDirectory({ storage, sealer, now = Date.now }: Dependencies): Directory {
   const phoneIndex = (phone: string) => sealer.index('phone', phone)
-  const documentIndex = (kind: DocumentKind, number: string) => sealer.index('document', `${kind}|${number}`)
-
-  /** A value is bound to its person and its column; a number also to its index, so that rows cannot be exchanged. */
-  const vault = (id: string, dataKey: string) => ({
-    seal: (plain: string, column: string) => sealer.seal(dataKey, keyContext(id), plain, `${keyContext(id)}.${column}`),
-    open: (sealed: string, column: string) =>
-      sealer.open(dataKey, keyContext(id), sealed, `${keyContext(id)}.${column}`),
-  })
+  const documentIndex = (kind: DocumentKind, number: string) => documentIndexOf(sealer, kind, number)
+  const vault = (id: string, dataKey: string) => vaultOf(sealer, id, dataKey)
 
   const opened = async (row: PersonRow): Promise<Citizen> => {
+    const { id, status } = row
+    if (status === 'erased') return { id, documents: [], phones: [], proofing: 1, status }
     const { open } = vault(row.id, row.dataKey)
     return {
       id: row.id,

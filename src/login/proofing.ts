@@ -44,6 +44,8 @@ interface Dependencies {
   readonly check: RegisterCheck
   readonly throttle: Throttle
   readonly recorder: Recorder
+  /** Ends every session of a person. */
+  readonly endSessions: (person: string) => Promise<unknown>
   readonly now?: () => number
 }
 
@@ -64,7 +66,9 @@ const refusalOf: Readonly<Record<Exclude<RegisterAnswer['result'], 'match'>, Pro
   renumbered: 'renumbered',
 }
 
-export function createProofing({ directory, check, throttle, recorder, now = Date.now }: Dependencies): Proofing {
+export function createProofing(deps: Dependencies): Proofing {
+  const { directory, check, throttle, recorder, endSessions, now = Date.now } = deps
+
   /** Asks within the limits; a phone that has used up its own does not use up the number's. */
   const ask = async ({
     document,
@@ -90,10 +94,13 @@ export function createProofing({ directory, check, throttle, recorder, now = Dat
   const settle = async (input: ProofingInput, phoneIsTheirs: boolean): Promise<Proofed> => {
     const { document, name, phone, citizen } = input
     const owner = await directory.byDocument(document.kind, document.number)
-    if (owner?.status === 'suspended') return refused('taken')
+    if (owner && owner.status !== 'active') return refused('taken')
     // The person's own phone opens his account; somebody else's opens nobody's (three elements).
     if (owner && phoneIsTheirs) {
-      return { ok: true, citizen: await directory.bindProven(owner.id, { name, document, phone, proofing: 2 }) }
+      const bound = await directory.bindProven(owner.id, { name, document, phone, proofing: 2 })
+      // Whoever had only claimed the account is out, with his phone.
+      if (owner.proofing < 2) await endSessions(owner.id)
+      return { ok: true, citizen: bound }
     }
     if (owner) return refused(owner.id === citizen?.id ? 'phone-not-yours' : 'taken')
     try {

@@ -59,11 +59,12 @@ function targetsOf(ctx: KoaContextWithOIDC): readonly string[] {
   return application ? formTargetsOf(application.postLogoutRedirectUris) : []
 }
 
+/** What the engine keeps in the session until the citizen has answered. */
+const asked = (ctx: KoaContextWithOIDC) =>
+  ctx.oidc.session?.state as { readonly secret: string; readonly clientId?: string } | undefined
+
 /** What the confirming form sends, and where to. */
-const formOf = (ctx: KoaContextWithOIDC) => ({
-  action: '/session/end/confirm',
-  secret: (ctx.oidc.session?.state as { readonly secret: string } | undefined)?.secret ?? '',
-})
+const formOf = (ctx: KoaContextWithOIDC) => ({ action: '/session/end/confirm', secret: asked(ctx)?.secret ?? '' })
 
 /** Where somebody goes who decides to leave things as they are. */
 function homeOf(application: Application | undefined): string {
@@ -96,14 +97,16 @@ export function logoutPages(pages: Pages): NonNullable<NonNullable<Configuration
 export function replaceSelfSubmittingPages(provider: Provider, pages: Pages): void {
   provider.use(async (ctx, next) => {
     await next()
-    const { oidc } = ctx as KoaContextWithOIDC
+    const engine = ctx as KoaContextWithOIDC
+    const { oidc } = engine
     if (typeof ctx.body !== 'string' || !ctx.body.includes('<title>Submitting Callback</title>')) return
-    const application = applicationOf(oidc.client)
+    // On the way back from signing in the engine has not looked the application up yet.
+    const application = applicationOf(oidc.client ?? (await provider.Client.find(asked(engine)?.clientId ?? '')))
     const switching = oidc.route === 'resume'
     ctx.remove('content-length')
     ctx.body = pages.render(ctx.req, ctx.res, {
       view: switching ? 'switch-account' : 'nothing-to-end',
-      data: { ...formOf(ctx as KoaContextWithOIDC), stay: homeOf(application) },
+      data: { ...formOf(engine), stay: homeOf(application) },
       formTargets: formTargetsOf([
         ...(application?.postLogoutRedirectUris ?? []),
         ...(application?.redirectUris ?? []),

@@ -29,6 +29,7 @@ import { acrFor, createPolicy } from './policy.ts'
 import { profileOf } from './profile.ts'
 import type { Releases } from './releases.ts'
 import { createSmProvider, enabledAlgorithms } from './sm.ts'
+import { smKeysMember } from './sm-keys.ts'
 
 export interface EngineParts {
   readonly config: Config
@@ -58,6 +59,10 @@ function needsPkce(ctx: KoaContextWithOIDC, client: Client): boolean {
   const application = applicationOf(client)
   return !(application && profileOf(application).withoutPkce && ctx.oidc.params?.['nonce'])
 }
+
+/** An application may ask about its own tokens only, and end no other's. */
+const ownToken = (_ctx: unknown, client: Client, token: { readonly clientId?: string }) =>
+  token.clientId === client.clientId
 
 const seconds = (now: () => number) => Math.floor(now() / 1000)
 
@@ -130,10 +135,9 @@ function features(parts: EngineParts): Configuration['features'] {
     },
     introspection: {
       enabled: true,
-      // An application may ask about its own tokens only.
-      allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
+      allowedPolicy: ownToken,
     },
-    revocation: { enabled: true },
+    revocation: { enabled: true, allowedPolicy: ownToken },
     jwtUserinfo: { enabled: true },
     backchannelLogout: { enabled: true },
     rpInitiatedLogout: logoutPages(parts.pages),
@@ -156,6 +160,7 @@ function configuration(parts: EngineParts): Configuration {
     cookies: cookies(parts),
     ttl: ttl(parts),
     features: features(parts),
+    discovery: smKeysMember(config.issuer),
     enabledJWA: enabledAlgorithms(config.crypto.policy === 'sm-only'),
     claims: claimTable as NonNullable<Configuration['claims']>,
     acrValues,
@@ -218,6 +223,10 @@ export function createEngine(parts: EngineParts): Provider {
   auditEngine(provider, parts.recorder, parts.onFault)
   replaceSelfSubmittingPages(provider, parts.pages)
   provider.on('server_error', (_ctx, error) => parts.onFault(error))
+  // A connection that breaks is its client's matter; without a listener Koa would print the rest past our log.
+  provider.on('error', (error: NodeJS.ErrnoException) => {
+    if (!/^(HPE_|ECONNRESET|EPIPE)/.test(error.code ?? '')) parts.onFault(error)
+  })
   sendNotices(parts.outbox, provider, parts.recorder, {
     internalHosts: parts.config.outbox.internalHosts,
     timeoutMs: parts.config.outbox.timeout * 1000,

@@ -21,6 +21,7 @@ export interface CitizenSession {
 export interface CurrentSession {
   readonly accountId: string
   readonly uid: string
+  readonly level: Level
 }
 
 export interface Sessions {
@@ -66,8 +67,8 @@ export function createSessions({ artifacts, provider, notify }: Dependencies): S
 
   return {
     async current(request, response) {
-      const { accountId, uid } = await provider.Session.get(provider.createContext(request, response) as never)
-      return accountId === undefined ? undefined : { accountId, uid }
+      const { accountId, uid, acr } = await provider.Session.get(provider.createContext(request, response) as never)
+      return accountId === undefined ? undefined : { accountId, uid, level: levelOfAcr(acr ?? '') ?? 1 }
     },
 
     async of(accountId) {

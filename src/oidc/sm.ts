@@ -13,6 +13,7 @@ import type { Signer } from '#src/crypto/signer.ts'
 import type { Application } from './application.ts'
 import { applicationOf, bindApplication } from './clients.ts'
 import { SigningKey } from './signing-key.ts'
+import { publishSmKeys } from './sm-keys.ts'
 
 export const sm2Alg = 'SGD_SM3_SM2'
 const sm2Curve = 'sm2p256v1'
@@ -161,7 +162,7 @@ function teachContext(Base: ContextClass, parts: SmProviderParts): ContextClass 
   return OIDCContext
 }
 
-/** The engine with SM2 in it: SM2 keys first in the JWKS, so that they are the active ones. */
+/** The engine with SM2 in it. */
 export function createSmProvider(parts: SmProviderParts): Provider {
   class SmProvider extends Provider {}
 
@@ -187,7 +188,10 @@ export function createSmProvider(parts: SmProviderParts): Provider {
   const { keystore, jwks, configuration } = instance(provider)
   const sm = parts.signers.filter(({ alg }) => alg === sm2Alg)
   for (const signer of sm) keystore.add(new SigningKey(signer))
-  jwks.keys.unshift(...sm.map(({ publicJwk }) => ({ ...publicJwk })))
+  const published = sm.map(({ publicJwk }) => ({ ...publicJwk }))
+  // Beside standard keys they would stop stock libraries.
+  if (standard.length === 0) jwks.keys.unshift(...published)
+  publishSmKeys(provider, published)
   if (sm.length > 0) {
     for (const list of ['idTokenSigningAlgValues', 'userinfoSigningAlgValues']) configuration[list]?.unshift(sm2Alg)
   }

@@ -43,11 +43,16 @@ export function accountPages(deps: Dependencies): Router {
   const { issuer, pages, sessions, notices, releases, applications, directory, recorder } = deps
   const router = Router()
 
-  /** The signed-in citizen, or undefined after sending him to sign in. */
-  const signedIn = async (request: Request, response: Response): Promise<CurrentSession | undefined> => {
+  /** The signed-in citizen, or undefined after sending him to sign in: a session below his account shows nothing of it. */
+  const signedIn = async (
+    request: Request,
+    response: Response,
+  ): Promise<(CurrentSession & { readonly citizen: Citizen }) | undefined> => {
     const current = await sessions.current(request, response)
-    if (!current) response.redirect(303, selfRequest(issuer))
-    return current
+    const citizen = current && (await directory.byId(current.accountId))
+    if (current && citizen && !(current.level < 2 && citizen.proofing >= 2)) return { ...current, citizen }
+    response.redirect(303, selfRequest(issuer, citizen && citizen.proofing >= 2 ? 2 : 1))
+    return undefined
   }
 
   const record = (request: Request, accountId: string, event: Pick<AuditEvent, 'type' | 'facts' | 'application'>) => {
@@ -77,9 +82,7 @@ export function accountPages(deps: Dependencies): Router {
 
   router.get('/me', async (request, response) => {
     const current = await signedIn(request, response)
-    const citizen = current && (await directory.byId(current.accountId))
-    if (current && citizen) pages.send(request, response, { view: 'me', data: await dataFor(current, citizen) })
-    else if (current) response.redirect(303, selfRequest(issuer))
+    if (current) pages.send(request, response, { view: 'me', data: await dataFor(current, current.citizen) })
   })
 
   router.get('/me/callback', (_request, response) => response.redirect(303, '/me'))

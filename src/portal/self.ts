@@ -4,6 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import type { Config } from '#src/config.ts'
+import { acrOf, type Level } from '#src/identity/assurance.ts'
 import type { Application } from '#src/oidc/application.ts'
 
 export const selfId = 'yihao'
@@ -29,8 +30,8 @@ export function selfApplication({ issuer, city }: Pick<Config, 'issuer' | 'city'
   }
 }
 
-/** The request that ends at `/me`. */
-export function selfRequest(issuer: string): string {
+/** The request that ends at `/me`, by a sign-in of that level. */
+export function selfRequest(issuer: string, level: Level = 1): string {
   const parameters = {
     client_id: selfId,
     response_type: 'code',
@@ -38,6 +39,7 @@ export function selfRequest(issuer: string): string {
     redirect_uri: `${issuer}/me/callback`,
     code_challenge: createHash('sha256').update(randomBytes(32)).digest('base64url'),
     code_challenge_method: 'S256',
+    acr_values: acrOf(level),
   }
   return `/auth?${new URLSearchParams(parameters)}`
 }

@@ -26,7 +26,7 @@ export type Verifiers = ReadonlyMap<string, Verifier>
 export function createVerifiers(names: Iterable<string>, parts: VerifierParts): Verifiers {
   const verifiers = new Map<string, Verifier>()
   for (const name of new Set(names)) {
-    const make = factories[name]
+    const make = Object.hasOwn(factories, name) ? factories[name] : undefined
     if (!make) throw new AppError('config_invalid', { detail: `channels: there is no verifier ${name}` })
     verifiers.set(name, make(parts))
   }

@@ -15,14 +15,19 @@ describe('discovery and keys', () => {
     assert.deepEqual(metadata['userinfo_signing_alg_values_supported'], ['SGD_SM3_SM2', 'ES256', 'RS256'])
   })
 
-  it('lists only what works: code, S256, pairwise, issuer in answers, two ways to authenticate', () => {
+  it('lists only what works: code, S256, pairwise, issuer in answers, four ways to authenticate', () => {
     assert.equal(metadata['issuer'], server.url)
     assert.deepEqual(metadata['response_types_supported'], ['code'])
     assert.deepEqual(metadata['code_challenge_methods_supported'], ['S256'])
     assert.deepEqual(metadata['subject_types_supported'], ['pairwise'])
     assert.equal(metadata['authorization_response_iss_parameter_supported'], true)
     assert.deepEqual(metadata['grant_types_supported'], ['authorization_code', 'refresh_token'])
-    assert.deepEqual(metadata['token_endpoint_auth_methods_supported'], ['client_secret_basic', 'private_key_jwt'])
+    assert.deepEqual(metadata['token_endpoint_auth_methods_supported'], [
+      'client_secret_basic',
+      'client_secret_post',
+      'private_key_jwt',
+      'none',
+    ])
     assert.deepEqual(
       metadata['acr_values_supported'],
       [1, 2, 3, 4].map((level) => `urn:yihao:loa:${level}`),
@@ -31,16 +36,20 @@ describe('discovery and keys', () => {
     assert.equal(metadata['registration_endpoint'], undefined)
   })
 
-  it('publishes the SM2 key first, by its GM/T 0125 names, and no private member of any key', async () => {
-    const { keys } = (await (await fetch(`${server.url}/jwks`)).json()) as { keys: Record<string, unknown>[] }
+  it('publishes SM2 keys, by their GM/T 0125 names, apart from those that stock libraries read, and nothing private', async () => {
+    const keysAt = async (member: string) =>
+      ((await (await fetch(String(metadata[member]))).json()) as { keys: Record<string, unknown>[] }).keys
+    const [standard, sm] = [await keysAt('jwks_uri'), await keysAt('sm_jwks_uri')]
+    const keys = [...standard, ...sm]
     assert.deepEqual(
       keys.map(({ kty, crv, alg }) => [kty, crv, alg]),
       [
-        ['EC', 'sm2p256v1', 'SGD_SM3_SM2'],
         ['EC', 'P-256', 'ES256'],
         ['RSA', undefined, 'RS256'],
+        ['EC', 'sm2p256v1', 'SGD_SM3_SM2'],
       ],
     )
+    assert.equal(standard.length, 2)
     for (const key of keys) {
       for (const member of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k']) assert.equal(key[member], undefined)
     }

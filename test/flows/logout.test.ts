@@ -98,7 +98,7 @@ describe('signing out', () => {
     await confirm(browser, endPath(tokens.id_token))
     await server.app.outbox.drain()
     const token = receiving.received.find(({ path }) => path === '/first')?.token ?? ''
-    const keys = createRemoteJWKSet(new URL(`${server.url}/jwks`))
+    const keys = createRemoteJWKSet(new URL(`${server.url}/jwks/sm`))
     const options = { issuer: server.url, audience: 'first', typ: 'logout+jwt', algorithms: ['SGD_SM3_SM2'] }
     const payload: JWTPayload = (await jwtVerify(token, keys, options)).payload
     assert.deepEqual(payload['events'], { 'http://schemas.openid.net/event/backchannel-logout': {} })

@@ -24,7 +24,7 @@ describe('the SM seam', () => {
   before(async () => {
     server = await startServer()
     idToken = (await signedIn(server, relyingParty(server.url, 'first'), await personOf('yan'))).tokens.id_token
-    const { keys } = (await (await fetch(`${server.url}/jwks`)).json()) as { keys: JWK[] }
+    const { keys } = (await (await fetch(`${server.url}/jwks/sm`)).json()) as { keys: JWK[] }
     jwk = keys.find(({ kid }) => kid === decodeProtectedHeader(idToken).kid) as JWK
   })
   after(() => server.close())

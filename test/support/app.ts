@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +14,7 @@ import { loadConfig, parseConfig, type Config } from '#src/config.ts'
 import { createKeys } from '#src/crypto/key-store.ts'
 import { createFileRegister, type FileRegister } from '#src/demo/population-register.ts'
 import { createLogger } from '#src/http/log.ts'
+import { createHttpServer } from '#src/http/server.ts'
 import type { ApplicationInput } from '#src/oidc/application.ts'
 import { createOutboxGateway, type OutboxGateway } from '#src/verifiers/sms/outbox-gateway.ts'
 
@@ -107,7 +108,10 @@ export function movableClock(): Clock {
 }
 
 export interface TestServer {
+  /** The issuer. */
   readonly url: string
+  /** Where the plain listener is, whatever the issuer says. */
+  readonly port: number
   readonly app: App
   readonly config: Config
   readonly gateway: OutboxGateway
@@ -153,7 +157,7 @@ function settingsIn(directory: string, url: string, change?: Options['settings']
 /** The issuer's port must be known before the app is made, so the socket is opened first. */
 export async function startServer(options: Options = {}): Promise<TestServer> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'yihao-test-'))
-  const server = createServer()
+  const server = createHttpServer()
   const port = await listen(server, options.port ?? 0)
   const config = settingsIn(directory, `http://localhost:${port}`, options.settings)
   await createKeys(config.keys.directory, 'development')
@@ -178,6 +182,7 @@ export async function startServer(options: Options = {}): Promise<TestServer> {
   }
   return {
     url: config.issuer,
+    port,
     app,
     config,
     gateway,

@@ -1,14 +1,20 @@
 /** A citizen of the cast at a browser: walks the pages of signing in and reads his texts. */
 import { strict as assert } from 'node:assert'
 import { castMember, readPopulation, type CastMember } from '#src/demo/cast.ts'
-import type { TestServer } from './app.ts'
+import type { OutboxGateway } from '#src/verifiers/sms/outbox-gateway.ts'
 import { openBrowser, type Browser, type Page } from './browser.ts'
 import type { RelyingParty, Request, Tokens } from './relying-party.ts'
 
 export const cast = async (key: string): Promise<CastMember> => castMember(await readPopulation(), key)
 
+/** Where a server is, and the texts that it sent. */
+export interface Place {
+  readonly url: string
+  readonly gateway: Pick<OutboxGateway, 'texts'>
+}
+
 /** The newest code in the texts to a phone. */
-export function codeFor(server: TestServer, phone: string): string {
+export function codeFor(server: Place, phone: string): string {
   const code = server.gateway.texts(phone)[0]?.text.variables['code']
   assert.ok(code, `no text reached ${phone}`)
   return code
@@ -31,7 +37,7 @@ export async function personOf(key: string): Promise<Person> {
 }
 
 /** From the phone page to behind the code. */
-export async function provePhone(server: TestServer, browser: Browser, page: Page, phone: string): Promise<Page> {
+export async function provePhone(server: Place, browser: Browser, page: Page, phone: string): Promise<Page> {
   const attempt = attemptOf(page)
   await browser.post(`${attempt}/phone`, { phone })
   return browser.post(`${attempt}/code`, { code: codeFor(server, phone) })
@@ -47,7 +53,7 @@ export async function giveDocument(browser: Browser, page: Page, person: Person)
 
 /** Registers or signs in and answers the notice, to the callback of the application. */
 export async function signIn(
-  server: TestServer,
+  server: Place,
   browser: Browser,
   party: RelyingParty,
   person: Person,
@@ -66,7 +72,7 @@ export async function signIn(
 
 /** The whole way: a new browser, signed in, tokens in hand. */
 export async function signedIn(
-  server: TestServer,
+  server: Place,
   party: RelyingParty,
   person: Person,
 ): Promise<{ browser: Browser; tokens: Tokens; request: Request; location: string }> {

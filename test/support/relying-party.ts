@@ -32,14 +32,14 @@ export interface RelyingParty {
 }
 
 const settings = {
-  first: { port: 4001, scope: 'openid profile phone', algorithm: 'SGD_SM3_SM2' },
-  second: { port: 4002, scope: 'openid', algorithm: 'ES256' },
+  first: { port: 4001, scope: 'openid profile phone', algorithm: 'SGD_SM3_SM2', keys: '/jwks/sm' },
+  second: { port: 4002, scope: 'openid', algorithm: 'ES256', keys: '/jwks' },
 } as const
 
 export function relyingParty(issuer: string, id: 'first' | 'second'): RelyingParty {
   const { port, scope, algorithm } = settings[id]
   const redirectUri = `http://localhost:${port}/callback`
-  const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`))
+  const keys = createRemoteJWKSet(new URL(`${issuer}${settings[id].keys}`))
   const basic = `Basic ${btoa(`${id}:${secrets[id]}`)}`
 
   const token = (parameters: Readonly<Record<string, string>>, authorization = basic) =>

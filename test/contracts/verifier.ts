@@ -1,0 +1,140 @@
+/**
+ * What every `Verifier` must do, run by each implementation: the right answer to its own challenge in time and nothing
+ * else is evidence, wrong ones are answers, and only a broken back end throws.
+ */
+import assert from 'node:assert/strict'
+import { isAppError } from '#src/errors.ts'
+import type { Json } from '#src/storage/storage.ts'
+import type { Begun, Claim, Evidence, Verifier } from '#src/verifiers/verifier.ts'
+
+export interface VerifierUnderTest {
+  readonly verifier: Verifier
+  /** What a page gives to begin. */
+  readonly input: unknown
+  /** Whom the right answer proves. */
+  readonly subject: Evidence['subject']
+  /** The right answer to the newest challenge, and what nobody but its receiver may see. */
+  right(): string
+  readonly wrong: readonly unknown[]
+  /** From now on the back end fails in this way; `late`: it answers or fails only after the deadline. */
+  fail(how: 'throws' | 'hangs' | 'late'): void
+}
+
+const claim = (over: Partial<Claim> = {}): Claim => ({
+  attempt: 'attempt-1',
+  channel: 'web',
+  locale: 'zh',
+  largeType: false,
+  purpose: '社保查询',
+  now: 1_800_000_000_000,
+  ...over,
+})
+
+/** Each way to change one member of what was kept. */
+function* tampered(keep: Begun['keep']): Generator<readonly [string, unknown]> {
+  for (const [key, value] of Object.entries(keep)) {
+    const others: readonly Json[] =
+      typeof value === 'number' ? [value + 3_600_000, String(value), null] : [`${String(value)}x`, '', 7, null, [value]]
+    for (const other of others) yield [`${key} = ${JSON.stringify(other)}`, { ...keep, [key]: other }]
+    const { [key]: _, ...without } = keep
+    yield [`without ${key}`, without]
+  }
+  for (const nothing of [undefined, null, 0, '', 'keep', [], {}])
+    yield [JSON.stringify(nothing) ?? 'undefined', nothing]
+}
+
+/** @param make a fresh verifier whose back end is given up on after `timeoutMs` */
+export function verifierContract(name: string, make: (timeoutMs: number) => VerifierUnderTest): void {
+  describe(`Verifier: ${name}`, () => {
+    const begin = async (over: Partial<Claim> = {}) => {
+      const tested = make(1_000)
+      const begun = await tested.verifier.begin(claim(over), tested.input)
+      return { ...tested, begun, finish: tested.verifier.finish.bind(tested.verifier) }
+    }
+
+    it('says what it is', () => {
+      const { verifier } = make(1_000)
+      assert.match(verifier.name, /^[a-z][a-z-]*$/)
+      assert.ok(verifier.amr.length > 0)
+      assert.ok([1, 2, 3, 4].includes(verifier.cap))
+      assert.ok(verifier.tries >= 1)
+    })
+
+    it('shows the page nothing secret, and keeps it no more openly', async () => {
+      const { begun, right, subject } = await begin()
+      const shown = JSON.stringify(begun.show)
+      for (const secret of [right(), ...Object.values(subject), ...Object.values(begun.keep).map(String)]) {
+        assert.ok(!shown.includes(String(secret)))
+      }
+      assert.ok(!Object.values(begun.keep).some((value) => String(value) === right()))
+      assert.ok(begun.expiresAt > claim().now)
+    })
+
+    it('keeps only what survives being stored as JSON', async () => {
+      const { begun, finish, right } = await begin()
+      assert.deepEqual(JSON.parse(JSON.stringify(begun.keep)), begun.keep)
+      assert.equal((await finish(claim(), JSON.parse(JSON.stringify(begun.keep)), right())).ok, true)
+    })
+
+    it('takes the right answer for evidence of verifier, method, level, time, reference and subject, nothing more', async () => {
+      const { begun, finish, right, verifier, subject } = await begin()
+      const at = claim().now + 1_000
+      const outcome = await finish(claim({ now: at }), begun.keep, right())
+      assert.ok(outcome.ok)
+      const { level, reference, ...rest } = outcome.evidence
+      assert.deepEqual(rest, { verifier: verifier.name, amr: verifier.amr, at, subject })
+      assert.ok(level <= verifier.cap)
+      assert.ok(reference !== undefined && reference !== '')
+      assert.ok(!JSON.stringify(outcome).includes(right()))
+    })
+
+    it('refuses wrong answers, whatever they are, without throwing', async () => {
+      const { begun, finish, wrong, right } = await begin()
+      for (const answer of [...wrong, `${right()}0`, right().slice(1), '', ' ', undefined, null, 7, {}, [right()]]) {
+        assert.equal((await finish(claim(), begun.keep, answer)).ok, false, String(answer))
+      }
+    })
+
+    it('takes no answer at or after the end, and the right one until then', async () => {
+      const { begun, finish, right } = await begin()
+      const late = await finish(claim({ now: begun.expiresAt }), begun.keep, right())
+      assert.deepEqual(late, { ok: false, reason: 'expired' })
+      assert.equal((await finish(claim({ now: begun.expiresAt - 1 }), begun.keep, right())).ok, true)
+    })
+
+    it('refuses an answer that belongs to another attempt or another challenge', async () => {
+      const { verifier, input, begun, finish, right } = await begin()
+      const answer = right()
+      assert.deepEqual(await finish(claim({ attempt: 'attempt-2' }), begun.keep, answer), {
+        ok: false,
+        reason: 'foreign',
+      })
+      const other = await verifier.begin(claim(), input)
+      if (right() === answer) return
+      assert.equal((await finish(claim(), other.keep, answer)).ok, false)
+      assert.equal((await finish(claim(), begun.keep, right())).ok, false)
+    })
+
+    it('refuses the right answer where anything that was kept has changed, without throwing', async () => {
+      const { begun, finish, right } = await begin()
+      for (const [change, keep] of tampered(begun.keep)) {
+        assert.equal((await finish(claim(), keep, right())).ok, false, change)
+      }
+      assert.equal((await finish(claim(), begun.keep, right())).ok, true)
+    })
+
+    for (const how of ['throws', 'hangs', 'late'] as const) {
+      it(`is unavailable in time when its back end ${how === 'late' ? 'is late' : how}`, async () => {
+        const tested = make(50)
+        tested.fail(how)
+        const started = performance.now()
+        await assert.rejects(tested.verifier.begin(claim(), tested.input), (error) =>
+          isAppError(error, 'verifier_unavailable'),
+        )
+        assert.ok(performance.now() - started < 1_000)
+        // What comes after the deadline changes nothing and breaks nothing.
+        await new Promise((done) => setTimeout(done, how === 'late' ? 150 : 0))
+      })
+    }
+  })
+}

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import type { Channel } from '#src/channels/channel.ts'
+import { levels, type Level } from '#src/identity/assurance.ts'
+import type { Citizen } from '#src/identity/citizen.ts'
+import { documentKinds } from '#src/identity/id-number.ts'
+import type { Attempt, Step } from '#src/login/attempt.ts'
+import { nextStep, offered, personOf, reachable, reachedLevel } from '#src/login/policy.ts'
+import type { Evidence, Verifier } from '#src/verifiers/verifier.ts'
+
+const phone = '+8619900000001'
+const web: Channel = { name: 'web', verifiers: ['sms'], top: 3, session: { absolute: 28_800, idle: 1_800 } }
+
+const citizen = (id: string, proofing: Level = 2): Citizen => ({
+  id,
+  name: '刘䶮',
+  documents: [],
+  phones: [{ number: phone, proven: proofing >= 2, from: 0 }],
+  proofing,
+  status: 'active',
+})
+const evidence = (level: Level = 2): Evidence => ({ verifier: 'sms', amr: ['sms'], level, at: 0, subject: { phone } })
+const verifier = (name: string, cap: Level): Verifier => ({
+  ...{ name, cap, amr: [name], tries: 5 },
+  begin: () => assert.fail('policy asks no verifier'),
+  finish: () => assert.fail('policy asks no verifier'),
+})
+
+const challenge = { id: 'c', verifier: 'sms', keep: {}, expiresAt: 1, resendAt: 1 }
+const fresh: Attempt = { publicComputer: false, proofed: false }
+const sent: Attempt = { ...fresh, phone, challenge }
+const proven: Attempt = { ...sent, evidence: evidence() }
+const named: Attempt = { ...proven, documentKind: 'resident-id-card', name: '刘䶮' }
+
+describe('what comes next in a sign-in', () => {
+  const [a, b, claimed] = [citizen('a'), citizen('b'), citizen('c', 1)]
+  const rows: readonly [string, Attempt, readonly Citizen[], Level, Step | 'done' | 'low'][] = [
+    ['nothing given', fresh, [], 2, 'phone'],
+    ['a phone without a challenge', { ...fresh, phone }, [], 2, 'phone'],
+    ['a code sent', sent, [], 2, 'code'],
+    ['a code sent to a known phone', sent, [a], 2, 'code'],
+    ['an unknown phone proven', proven, [], 2, 'document'],
+    ['a known phone proven', proven, [a], 2, 'done'],
+    ['a phone two share', proven, [a, b], 2, 'who'],
+    ['one of two chosen', { ...proven, person: 'b' }, [a, b], 2, 'done'],
+    ['none of two chosen', { ...proven, person: null }, [a, b], 2, 'document'],
+    ['not the one at this phone', { ...proven, person: null }, [a], 2, 'document'],
+    ['somebody chosen who is not at this phone', { ...proven, person: 'x' }, [a], 2, 'document'],
+    ['a claimed account where a real name is asked', proven, [claimed], 2, 'document'],
+    ['a claimed account where none is asked', proven, [claimed], 1, 'done'],
+    ['a claimed account one of two', { ...proven, person: 'c' }, [a, claimed], 2, 'document'],
+    ['the kind of document given', { ...proven, documentKind: 'passport' }, [], 2, 'name'],
+    ['a name given', named, [], 2, 'number'],
+    ['a name without a kind', { ...proven, name: '刘䶮' }, [], 2, 'document'],
+    ['a claim that stayed a claim', { ...named, proofed: true, person: 'c' }, [claimed], 2, 'low'],
+    ['a level the account cannot reach', proven, [a], 3, 'low'],
+    ['a level nobody at the phone can reach', proven, [a, b], 4, 'who'],
+  ]
+  for (const [situation, attempt, people, asked, next] of rows) {
+    it(`after ${situation}: ${next}`, () => assert.equal(nextStep(attempt, people, web, asked), next))
+  }
+
+  it('is never done without evidence, and never above what evidence, account and channel allow', () => {
+    const level = fc.constantFrom<Level>(...levels)
+    const person = fc.record({ id: fc.constantFrom('a', 'b', 'c'), proofing: level })
+    const attempt = fc.record(
+      {
+        phone: fc.constant(phone),
+        challenge: fc.constant(challenge),
+        evidence: level.map(evidence),
+        person: fc.constantFrom('a', 'b', 'c', 'x', null),
+        documentKind: fc.constantFrom(...documentKinds),
+        name: fc.constantFrom('刘䶮', ''),
+        proofed: fc.boolean(),
+        publicComputer: fc.boolean(),
+        fault: fc.constant({ step: 'code', code: 'code_wrong' }),
+      },
+      { requiredKeys: ['proofed', 'publicComputer'] },
+    )
+    const crowd = fc.uniqueArray(person, { selector: ({ id }) => id, maxLength: 3 })
+    let done = 0
+    fc.assert(
+      fc.property(attempt, crowd, level, level, (given, people, top, asked) => {
+        const channel = { ...web, top }
+        const at = people.map(({ id, proofing }) => citizen(id, proofing))
+        const next = nextStep(given, at, channel, asked)
+        if (next !== 'done') return
+        done += 1
+        const who = personOf(given, at)
+        assert.ok(given.evidence && who && at.includes(who))
+        assert.ok(Math.min(given.evidence.level, who.proofing, top) >= asked)
+        assert.ok(at.length === 1 || given.person === who.id, 'several people, and none was chosen')
+      }),
+      { numRuns: 5_000 },
+    )
+    assert.ok(done > 100, 'the property was hardly met')
+  })
+})
+
+describe('which pages are open', () => {
+  const order: readonly Step[] = ['phone', 'code', 'who', 'document', 'name', 'number']
+  it('those behind and the present one, none ahead', () => {
+    order.forEach((next, at) =>
+      order.forEach((step, place) => assert.equal(reachable(step, next), place <= at, `${step} at ${next}`)),
+    )
+  })
+  it('none when it is done, and another phone when the level cannot be reached', () => {
+    for (const step of order) {
+      assert.equal(reachable(step, 'done'), false)
+      assert.equal(reachable(step, 'low'), step === 'phone')
+    }
+  })
+})
+
+describe('what is offered', () => {
+  const verifiers = new Map([verifier('sms', 2), verifier('passkey', 3)].map((one) => [one.name, one]))
+  const channel = { ...web, verifiers: ['passkey', 'sms', 'not-configured'] }
+  const names = (asked: Level) => offered(channel, verifiers, asked).map(({ name }) => name)
+
+  it('what the channel names, in its order, and this deployment has', () =>
+    assert.deepEqual(names(1), ['passkey', 'sms']))
+  it('only what can reach the level asked', () => {
+    assert.deepEqual(names(3), ['passkey'])
+    assert.deepEqual(names(4), [])
+  })
+  it('nothing that the channel does not name', () => assert.deepEqual(offered(web, new Map(), 1), []))
+})
+
+describe('the level reached', () => {
+  it('is the least of proofing, method and channel', () => {
+    for (const proofing of levels)
+      for (const method of levels)
+        for (const top of levels)
+          assert.equal(
+            reachedLevel(citizen('a', proofing), evidence(method), { ...web, top }),
+            Math.min(proofing, method, top),
+          )
+  })
+})

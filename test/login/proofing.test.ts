@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict'
+import type { ProofingRefusal } from '#src/login/proofing.ts'
+import { member, numberOfAge, openLoginRooms, people, type LoginRooms } from '../support/login-rooms.ts'
+
+const strangersPhone = '+8619900000099'
+
+describe('proofing by three elements', () => {
+  let rooms: LoginRooms
+  beforeEach(async () => {
+    rooms = await openLoginRooms(':memory:', 50)
+  })
+  afterEach(() => rooms.close())
+
+  async function refuses(reason: ProofingRefusal, ...[key, over]: Parameters<LoginRooms['prove']>): Promise<void> {
+    assert.deepEqual(await rooms.prove(key, over), { ok: false, reason })
+    assert.ok(rooms.events.some((event) => event.outcome !== 'ok' && event.reason === reason))
+  }
+  async function opens(level: number, ...[key, over]: Parameters<LoginRooms['prove']>) {
+    const proofed = await rooms.prove(key, over)
+    assert.ok(proofed.ok, `${key}: ${proofed.ok || proofed.reason}`)
+    assert.equal(proofed.citizen.proofing, level)
+    return proofed.citizen
+  }
+
+  for (const { key, state, phone } of people.filter((person) => person.state === 'living' && person.phone)) {
+    it(`opens the account of ${key} (${state}) at L2 by name, number and own phone`, async () => {
+      const citizen = await opens(2, key)
+      assert.equal(citizen.name, member(key).name)
+      assert.deepEqual(
+        citizen.phones.map(({ number, proven }) => [number, proven]),
+        [[phone, true]],
+      )
+    })
+  }
+
+  it('lets only claim an account, at L1, with somebody else’s phone or one the register does not know', async () => {
+    const claimed = await opens(1, 'yan', { phone: strangersPhone })
+    assert.equal(claimed.documents[0]?.status, 'claimed')
+    assert.equal(claimed.phones[0]?.proven, false)
+    rooms.answer({ result: 'match', phone: 'unknown' })
+    await opens(1, 'xian')
+  })
+
+  it('says of a wrong name and of a wrong number the same: mismatch', async () => {
+    await refuses('mismatch', 'yan', { name: '刘燕' })
+    await refuses('mismatch', 'yan', { number: member('xian').number })
+  })
+  it('refuses a deceased person and a cancelled registration by one and the same answer', async () => {
+    await refuses('not-possible', 'deceased')
+    await refuses('not-possible', 'cancelled')
+  })
+  it('refuses a document that was reported lost', () => refuses('document-void', 'void'))
+  it('sends a former name to the new one', async () => {
+    await refuses('renamed', 'renamed', { name: member('renamed').formerNames[0] })
+    await opens(2, 'renamed')
+    await opens(2, 'renamed')
+    assert.deepEqual(rooms.ended, [], 'who proves himself again stays signed in')
+  })
+  it('sends a corrected number to the new one', async () => {
+    await refuses('renumbered', 'renumbered', { number: member('renumbered').formerNumbers[0] })
+    await opens(2, 'renumbered')
+  })
+  it('sends a child under 14 to a window, without asking the register', async () => {
+    await refuses('under-14', 'child', { number: numberOfAge(13, rooms.clock.now()) })
+    assert.equal(rooms.asked.length, 0)
+    await refuses('mismatch', 'child', { number: numberOfAge(14, rooms.clock.now()) })
+    assert.equal(rooms.asked.length, 1)
+  })
+
+  it('opens nobody a second account: the document is taken', async () => {
+    await opens(1, 'yan', { phone: strangersPhone })
+    await refuses('taken', 'yan', { phone: '+8619900000098' })
+    await opens(2, 'xian')
+    await refuses('taken', 'xian', { phone: strangersPhone })
+  })
+
+  it('tells the holder of a claimed account that the phone is not his', async () => {
+    const citizen = await opens(1, 'yan', { phone: strangersPhone })
+    await refuses('phone-not-yours', 'yan', { phone: strangersPhone, citizen })
+  })
+
+  it('gives a claimed account to its owner by his own phone; the claimant’s phone then opens nothing', async () => {
+    const claimed = await opens(1, 'yan', { phone: strangersPhone })
+    const own = await opens(2, 'yan')
+    assert.equal(own.id, claimed.id)
+    assert.deepEqual(await rooms.directory.byPhone(strangersPhone), [])
+    assert.deepEqual(rooms.ended, [claimed.id], 'nor does a session of his stay open')
+    await refuses('taken', 'yan', { phone: strangersPhone })
+  })
+
+  it('opens a suspended account to nobody', async () => {
+    const { id } = await opens(2, 'yan')
+    const row = await rooms.storage.people.byId(id)
+    assert.ok(row)
+    await rooms.storage.people.update({ ...row, status: 'suspended', version: row.version + 1 })
+    await refuses('taken', 'yan')
+  })
+
+  it('lets two who share a phone both prove themselves by it', async () => {
+    const he = await opens(2, 'he')
+    rooms.clock.advance(1_000)
+    const xu = await opens(2, 'xu')
+    assert.deepEqual(
+      (await rooms.directory.byPhone(member('he').phone ?? '')).map(({ id }) => id),
+      [he.id, xu.id],
+    )
+  })
+
+  it('opens one account when sixteen ask at once', async () => {
+    const results = await Promise.all(Array.from({ length: 16 }, () => rooms.prove('yan')))
+    const ids = results.flatMap((result) => (result.ok ? [result.citizen.id] : []))
+    assert.equal(ids.length, rooms.config.login.registerChecksDaily, 'the others came too often')
+    assert.equal(new Set(ids).size, 1)
+    assert.equal((await rooms.directory.byPhone(member('yan').phone ?? '')).length, 1)
+  })
+
+  it('settles for the owner when claimant and owner race for one document', async () => {
+    const [owner] = await Promise.all([rooms.prove('yan'), rooms.prove('yan', { phone: strangersPhone })])
+    assert.ok(owner.ok)
+    assert.equal(owner.citizen.proofing, 2)
+    assert.deepEqual(await rooms.directory.byPhone(strangersPhone), [])
+  })
+
+  describe('when the register cannot be reached', () => {
+    it('is unavailable, never a mismatch, and opens nothing', async () => {
+      rooms.register.setDown(true)
+      await refuses('unavailable', 'yan')
+      await refuses('unavailable', 'yan', { name: '刘燕' })
+      assert.deepEqual(await rooms.directory.byPhone(member('yan').phone ?? ''), [])
+      rooms.register.setDown(false)
+      await opens(2, 'yan')
+    })
+
+    it('is unavailable in time when it does not answer', async () => {
+      rooms.answer(new Promise(() => undefined))
+      const started = performance.now()
+      await refuses('unavailable', 'yan')
+      assert.ok(performance.now() - started < 1_000)
+    })
+
+    it('counts nothing, so that he may try again when it is back', async () => {
+      rooms.register.setDown(true)
+      for (let count = 0; count < 12; count += 1) await refuses('unavailable', 'yan')
+      rooms.register.setDown(false)
+      await opens(2, 'yan')
+    })
+
+    it('lets a broken driver be a fault of ours, not an answer', async () => {
+      const broken = Promise.reject(new TypeError('a bug'))
+      broken.catch(() => undefined)
+      rooms.answer(broken)
+      await assert.rejects(rooms.prove('yan'), TypeError)
+      assert.equal(await rooms.directory.byDocument('resident-id-card', member('yan').number), undefined)
+    })
+  })
+
+  describe('how often the register is asked', () => {
+    it('is five times a day for a phone, whatever the numbers', async () => {
+      const names = ['yan', 'xian', 'elder', 'he', 'xu'] as const
+      for (const key of names) await refuses('mismatch', key, { name: '查无此人', phone: strangersPhone })
+      await refuses('too-often', 'teenager', { phone: strangersPhone })
+      assert.equal(rooms.asked.length, 5)
+      rooms.clock.advance(86_400_001)
+      await opens(1, 'teenager', { phone: strangersPhone })
+    })
+
+    it('is five times a day for a number, whatever the phones, also at once', async () => {
+      const phones = Array.from({ length: 20 }, (_, index) => `+86198000000${10 + index}`)
+      const results = await Promise.all(phones.map((phone) => rooms.prove('yan', { name: '刘燕', phone })))
+      assert.equal(results.filter((result) => !result.ok && result.reason === 'too-often').length, 15)
+      assert.equal(rooms.asked.length, 5)
+    })
+
+    it('does not use up a number by a phone that has no question left', async () => {
+      for (let count = 0; count < 9; count += 1) {
+        await rooms.prove('xian', { name: '查无此人', phone: strangersPhone })
+        if (count >= 5) await refuses('too-often', 'yan', { name: '查无此人', phone: strangersPhone })
+      }
+      await opens(2, 'yan')
+    })
+  })
+
+  it('leaves one record for each check, with the answer and without the person', async () => {
+    await rooms.prove('yan', { name: '刘燕' })
+    await rooms.prove('yan')
+    assert.deepEqual(
+      rooms.events.map(({ type, outcome, reason, level }) => [type, outcome, reason, level]),
+      [
+        ['register.checked', 'refused', 'mismatch', undefined],
+        ['register.checked', 'ok', undefined, undefined],
+        ['account.proofed', 'ok', undefined, 2],
+      ],
+    )
+    const { name, number, phone } = member('yan')
+    for (const secret of [name, number, String(phone)]) assert.ok(!JSON.stringify(rooms.events).includes(secret))
+  })
+})

@@ -1,0 +1,41 @@
+import { strict as assert } from 'node:assert'
+import { startServer, testApplications, type TestServer } from '../support/app.ts'
+
+interface Keys {
+  readonly keys: readonly { readonly alg: string; readonly d?: string }[]
+}
+
+describe('the set of SM2 keys', () => {
+  let server: TestServer | undefined
+  afterEach(() => server?.close())
+
+  const keysAt = async (path: string) => {
+    const answer = await fetch(`${server?.url}${path}`)
+    assert.equal(answer.status, 200)
+    assert.match(answer.headers.get('content-type') ?? '', /jwk-set\+json/)
+    assert.equal(answer.headers.get('access-control-allow-origin'), '*')
+    const { keys } = (await answer.json()) as Keys
+    return keys.map(({ alg, d }) => `${alg}${d === undefined ? '' : ' private'}`)
+  }
+
+  it('stands apart from the keys that stock libraries read, which refuse a set with a curve they do not know', async () => {
+    server = await startServer()
+    assert.deepEqual(await keysAt('/jwks/sm'), ['SGD_SM3_SM2'])
+    assert.deepEqual(await keysAt('/jwks'), ['ES256', 'RS256'])
+  })
+
+  it('is the only set there is where nothing but SM algorithms is allowed', async () => {
+    server = await startServer({
+      settings: (config) => (config['crypto'] = { policy: 'sm-only' }),
+      applications: testApplications().slice(0, 1),
+    })
+    assert.deepEqual(await keysAt('/jwks/sm'), ['SGD_SM3_SM2'])
+    assert.deepEqual(await keysAt('/jwks'), ['SGD_SM3_SM2'])
+  })
+
+  it('answers a GET and nothing else', async () => {
+    server = await startServer()
+    assert.equal((await fetch(`${server.url}/jwks/sm`, { method: 'POST' })).status, 404)
+    assert.equal((await fetch(`${server.url}/jwks/sm`, { method: 'HEAD' })).status, 200)
+  })
+})
