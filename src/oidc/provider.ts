@@ -3,6 +3,7 @@
  * (engine traps 4–13; FAPI 2.0 Security Profile for the profile `high`).
  */
 import { createSecretKey } from 'node:crypto'
+import type { EventEmitter } from 'node:events'
 import Keygrip from 'keygrip'
 import { errors, type Client, type Configuration, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import { hmacSm3 } from 'jose'
@@ -204,6 +205,14 @@ function configuration(parts: EngineParts): Configuration {
   }
 }
 
+/** Without a listener Koa would print past our log. What a client breaks, its connection above all, is no fault. */
+function tellFaults(emitter: EventEmitter, onFault: (error: unknown) => void): void {
+  emitter.on('error', (error: { readonly code?: string; readonly expose?: boolean; readonly status?: number }) => {
+    if (error.expose || error.status === 404 || /^(HPE_|ECONNRESET|EPIPE)/.test(error.code ?? '')) return
+    onFault(error)
+  })
+}
+
 export function createEngine(parts: EngineParts): Provider {
   const provider = createSmProvider({
     issuer: parts.config.issuer,
@@ -223,10 +232,7 @@ export function createEngine(parts: EngineParts): Provider {
   auditEngine(provider, parts.recorder, parts.onFault)
   replaceSelfSubmittingPages(provider, parts.pages)
   provider.on('server_error', (_ctx, error) => parts.onFault(error))
-  // A connection that breaks is its client's matter; without a listener Koa would print the rest past our log.
-  provider.on('error', (error: NodeJS.ErrnoException) => {
-    if (!/^(HPE_|ECONNRESET|EPIPE)/.test(error.code ?? '')) parts.onFault(error)
-  })
+  tellFaults(provider, parts.onFault)
   sendNotices(parts.outbox, provider, parts.recorder, {
     internalHosts: parts.config.outbox.internalHosts,
     timeoutMs: parts.config.outbox.timeout * 1000,

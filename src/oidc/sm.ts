@@ -189,9 +189,9 @@ export function createSmProvider(parts: SmProviderParts): Provider {
   const sm = parts.signers.filter(({ alg }) => alg === sm2Alg)
   for (const signer of sm) keystore.add(new SigningKey(signer))
   const published = sm.map(({ publicJwk }) => ({ ...publicJwk }))
-  // Beside standard keys they would stop stock libraries.
-  if (standard.length === 0) jwks.keys.unshift(...published)
-  publishSmKeys(provider, published)
+  const beside = standard.length > 0
+  if (!beside) jwks.keys.unshift(...published)
+  publishSmKeys(provider, published, beside)
   if (sm.length > 0) {
     for (const list of ['idTokenSigningAlgValues', 'userinfoSigningAlgValues']) configuration[list]?.unshift(sm2Alg)
   }

@@ -24,6 +24,14 @@ describe('the set of SM2 keys', () => {
     assert.deepEqual(await keysAt('/jwks'), ['ES256', 'RS256'])
   })
 
+  it('is named in the JWKS all the same, in a member that others ignore (RFC 7517 §5)', async () => {
+    server = await startServer()
+    const { sm_keys: smKeys } = (await (await fetch(`${server.url}/jwks`)).json()) as { sm_keys: object[] }
+    assert.deepEqual(smKeys, ((await (await fetch(`${server.url}/jwks/sm`)).json()) as { keys: object[] }).keys)
+    const [{ kty, crv, alg } = { kty: '', crv: '', alg: '' }] = smKeys as { kty: string; crv: string; alg: string }[]
+    assert.deepEqual([kty, crv, alg], ['EC', 'sm2p256v1', 'SGD_SM3_SM2'])
+  })
+
   it('is the only set there is where nothing but SM algorithms is allowed', async () => {
     server = await startServer({
       settings: (config) => (config['crypto'] = { policy: 'sm-only' }),
