@@ -8,9 +8,10 @@ import { join, resolve } from 'node:path'
 import express from 'express'
 import { exportJWK, generateKeyPair, calculateJwkThumbprint, type JWK } from 'jose'
 import type { Config } from '#src/config.ts'
+import { groupPhone } from '#src/identity/phone.ts'
 import { createOutboxGateway, type OutboxGateway } from '#src/verifiers/sms/outbox-gateway.ts'
 import { createHighClient } from './high-client.ts'
-import { demoDocument } from './page.ts'
+import { demoDocument, escaped } from './page.ts'
 import { closed, listen, startRelyingParty } from './relying-party.ts'
 import { createStandardClient } from './standard-client.ts'
 
@@ -27,25 +28,37 @@ export interface DemoCity {
   start(): Promise<{ close(): Promise<void> }>
 }
 
+/** What of the settings the demo city needs. */
+export type CitySettings = Pick<Config, 'issuer' | 'keys' | 'demo'>
+
+const secretFile = 'social-insurance.secret'
+const publicKeysFile = 'property.jwks.json'
+
+const addressesAt = (base: string) => ({
+  redirectUris: [`${base}/callback`],
+  postLogoutRedirectUris: [`${base}/signed-out`],
+  backchannelLogoutUri: `${base}/backchannel-logout`,
+})
+
 /** Credentials of the demo applications, made at the first start. */
 async function demoCredentials(directory: string): Promise<{ secret: string; privateJwk: JWK & { kid: string } }> {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const secretFile = join(directory, 'social-insurance.secret')
+  const secretPath = join(directory, secretFile)
   const keyFile = join(directory, 'property.jwk.json')
   const write = (file: string, text: string) => {
     writeFileSync(file, text, { mode: 0o600 })
     chmodSync(file, 0o600)
   }
-  if (!existsSync(secretFile)) write(secretFile, `${randomBytes(32).toString('base64url')}\n`)
+  if (!existsSync(secretPath)) write(secretPath, `${randomBytes(32).toString('base64url')}\n`)
   if (!existsSync(keyFile)) {
     const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
     const kid = await calculateJwkThumbprint(await exportJWK(publicKey))
     const publicJwk = { ...(await exportJWK(publicKey)), kid, alg: 'ES256', use: 'sig' }
-    write(join(directory, 'property.jwks.json'), JSON.stringify({ keys: [publicJwk] }))
+    write(join(directory, publicKeysFile), JSON.stringify({ keys: [publicJwk] }))
     write(keyFile, JSON.stringify({ ...(await exportJWK(privateKey)), kid, alg: 'ES256' }))
   }
   return {
-    secret: readFileSync(secretFile, 'utf8').trim(),
+    secret: readFileSync(secretPath, 'utf8').trim(),
     privateJwk: JSON.parse(readFileSync(keyFile, 'utf8')) as JWK & { kid: string },
   }
 }
@@ -55,16 +68,16 @@ function phonePage(gateway: OutboxGateway): express.Express {
   app.get('/', (_request, response) => {
     const texts = gateway.all().map(({ phone, text, at }) => {
       const time = new Date(at).toLocaleTimeString('zh-CN', { timeZone: 'Asia/Shanghai' })
-      return `<dt>${phone}<br>${time}</dt><dd>${text.text}</dd>`
+      return `<div class="sms"><p class="sub">${groupPhone(phone)} · ${time}</p><p>${escaped(text.text)}</p></div>`
     })
-    const shown = texts.length === 0 ? '<p>还没有短信。 No texts yet.</p>' : `<dl>${texts.join('')}</dl>`
+    const shown = texts.length === 0 ? '<p>还没有短信。 No texts yet.</p>' : texts.join('')
     response.setHeader('refresh', '3')
     response.type('html').send(demoDocument('演示手机', `<h1>演示手机</h1><p class="sub">The demo phone</p>${shown}`))
   })
   return app
 }
 
-export async function createDemoCity(config: Config): Promise<DemoCity> {
+export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
   const [first, second, phone] = config.demo.ports.map((port) => `http://localhost:${port}`) as [string, string, string]
   const { secret, privateJwk } = await demoCredentials(resolve(config.keys.directory, 'demo'))
   const gateway = createOutboxGateway()
@@ -126,11 +139,34 @@ export async function createDemoCity(config: Config): Promise<DemoCity> {
 
 const monthsAhead = (months: number) => new Date(Date.now() + months * 30 * 86_400_000).toISOString().slice(0, 10)
 
-/** The review dates of demo applications stay ahead, so that the demo does not stop working one day. */
-export function renewDemoDates(input: unknown): unknown {
-  const application = input as { demo?: boolean; grants?: readonly object[]; exception?: object }
-  if (application.demo !== true) return input
-  const grants = application.grants?.map((grant) => ({ ...grant, review: monthsAhead(6) }))
-  const exception = application.exception && { ...application.exception, until: monthsAhead(12) }
-  return { ...application, ...(grants ? { grants } : {}), ...(exception ? { exception } : {}) }
+interface ApplicationFile {
+  readonly id?: string
+  readonly demo?: boolean
+  readonly grants?: readonly object[]
+  readonly exception?: object
+}
+
+/**
+ * Fits the files of the demo applications to this city: addresses at its ports, credentials in its key directory, and
+ * review dates ahead, so that the demo does not stop working one day.
+ */
+export function settleDemoApplications({ demo, keys }: CitySettings): (input: unknown) => unknown {
+  const [first, second] = demo.ports.map((port) => `http://localhost:${port}`) as [string, string, string]
+  const keyFile = (name: string) => resolve(keys.directory, 'demo', name)
+  const places: Readonly<Record<string, object>> = {
+    'social-insurance': { ...addressesAt(first), credential: { secretFile: keyFile(secretFile) } },
+    property: { ...addressesAt(second), credential: { jwksFile: keyFile(publicKeysFile) } },
+  }
+  return (input) => {
+    const application = input as ApplicationFile
+    if (application.demo !== true) return input
+    const grants = application.grants?.map((grant) => ({ ...grant, review: monthsAhead(6) }))
+    const exception = application.exception && { ...application.exception, until: monthsAhead(12) }
+    return {
+      ...application,
+      ...places[application.id ?? ''],
+      ...(grants ? { grants } : {}),
+      ...(exception ? { exception } : {}),
+    }
+  }
 }

@@ -8,19 +8,32 @@ export interface DemoText {
   readonly en: string
 }
 
-const escaped = (text: unknown): string =>
+export const escaped = (text: unknown): string =>
   String(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 
 const style = `
-body{font:16px/1.6 system-ui,"Noto Sans CJK SC",sans-serif;max-width:42rem;margin:0 auto;padding:2rem 1rem;color:#1c2430}
-h1{font-size:1.5rem;margin:0 0 .25rem}.sub{color:#56606e;margin:0 0 2rem}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.5rem 1.5rem}dt{color:#56606e}dd{margin:0;overflow-wrap:anywhere}
-a.do{display:inline-block;background:#7a3e00;color:#fff;padding:.75rem 1.5rem;border-radius:.5rem;text-decoration:none}
-nav{margin-top:2rem;display:flex;gap:1.5rem;flex-wrap:wrap}a{color:#7a3e00}`
+:root{--ink:#1c2430;--quiet:#56606e;--paper:#fff;--shade:#f7f5f2;--hair:#e4dfd8;--accent:#7a3e00;--on:#fff}
+@media (prefers-color-scheme:dark){:root{--ink:#eceae6;--quiet:#b5afa6;--paper:#171512;--shade:#211e1a;--hair:#3a352e;--accent:#f0b27a;--on:#171512}}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:40rem;padding:2rem 1.25rem;background:var(--paper);color:var(--ink);line-break:strict;
+font:1.0625rem/1.6 -apple-system,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC","Plangothic P1","Plangothic P2","SimSun-ExtB",sans-serif}
+h1{font-size:1.625rem;line-height:1.35;margin:0}
+.sub{color:var(--quiet);margin:.125rem 0 2rem}
+dl{margin:0;border-top:1px solid var(--hair)}
+dl div{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,13rem),1fr));padding:.625rem 0;border-bottom:1px solid var(--hair)}
+dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere}
+.ok{font-weight:600}
+a{color:var(--accent);text-underline-offset:.2em}
+nav{margin-top:1.5rem;display:grid}
+nav a,.do{display:flex;align-items:center;min-height:3rem}
+.do{justify-content:center;max-width:26rem;padding:.5rem 1.5rem;border-radius:.5rem;background:var(--accent);color:var(--on);font-weight:600;text-decoration:none}
+.sms{background:var(--shade);border-radius:.75rem;padding:.875rem 1.125rem;margin:0 0 1rem}
+.sms p{margin:0}.sms .sub{font-size:.9375rem}
+:focus-visible{outline:3px solid var(--accent);outline-offset:2px}`
 
 export function demoDocument(title: string, body: string): string {
-  return `<!doctype html><html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${escaped(title)}</title><style>${style}</style><body>${body}</body></html>`
+  return `<!doctype html><html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<title>${escaped(title)}</title><style>${style}</style><body><main>${body}</main></body></html>`
 }
 
 interface Shown {
@@ -41,11 +54,11 @@ function facts({ algorithm, claims, userinfo }: SignedInCitizen): string {
     ['等级 Level', claims['acr']],
     ['方式 Methods', Array.isArray(claims['amr']) ? claims['amr'].join(', ') : undefined],
     ['本应用中的标识 Subject here', claims['sub']],
-    ['签名已验证 Signature verified', algorithm],
+    ['签名已验证 Signature verified', `✓ ${algorithm}`],
   ]
   return rows
     .filter(([, value]) => value !== undefined)
-    .map(([term, value]) => `<dt>${term}</dt><dd>${escaped(value)}</dd>`)
+    .map(([term, value]) => `<div><dt>${term}</dt><dd>${escaped(value)}</dd></div>`)
     .join('')
 }
 

@@ -22,6 +22,7 @@ interface Discovery {
   readonly userinfo_endpoint: string
   readonly end_session_endpoint: string
   readonly jwks_uri: string
+  readonly sm_jwks_uri: string
 }
 
 const random = () => randomBytes(32).toString('base64url')
@@ -38,7 +39,8 @@ export function createStandardClient(settings: StandardSettings): DemoClient {
 
   let keys: ReturnType<typeof createRemoteJWKSet> | undefined
   const verified = async (token: string, typ?: string): Promise<JWTPayload> => {
-    keys ??= createRemoteJWKSet(new URL((await discovery()).jwks_uri))
+    const { jwks_uri, sm_jwks_uri } = await discovery()
+    keys ??= createRemoteJWKSet(new URL(algorithm === 'SGD_SM3_SM2' ? sm_jwks_uri : jwks_uri))
     const options = { issuer, audience: clientId, algorithms: [algorithm], ...(typ === undefined ? {} : { typ }) }
     return (await jwtVerify(token, keys, options)).payload
   }

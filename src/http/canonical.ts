@@ -2,6 +2,7 @@
  * Whatever a request says of host and scheme, the server is what its issuer says. Forwarded headers have been used for
  * the client's address (Express, from trusted proxies only) and end here; the engine reads ours (RFC 9700 §4.13).
  */
+import { isIP } from 'node:net'
 import type { NextFunction, Request, Response } from 'express'
 
 /** `GET http://elsewhere/path` (RFC 9112 §3.2.2) says a host as well, and the engine would believe it. */
@@ -19,7 +20,9 @@ export function canonicalHost(issuer: string) {
       return void request.app(request, response)
     }
     // Evaluated before the headers go: Express computes the address lazily.
-    Object.defineProperty(request, 'ip', { value: request.ip })
+    const { ip = '' } = request
+    // A proxy may pass on what is no address.
+    Object.defineProperty(request, 'ip', { value: isIP(ip) ? ip : request.socket.remoteAddress })
     for (const header of Object.keys(request.headers)) {
       if (header === 'forwarded' || header.startsWith('x-forwarded-')) delete request.headers[header]
     }

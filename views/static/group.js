@@ -1,6 +1,6 @@
 // Shows phone and ID number in groups while they are typed (PAGES.md). The pages work without it.
 for (const input of document.querySelectorAll('input[data-group]')) {
-  const sizes = input.dataset.group.split(' ').map(Number)
+  const sizes = input.dataset.group.split(',').map(Number)
   const grouped = (text) => {
     let rest = text.replace(/[\s-]/g, '')
     const parts = []
