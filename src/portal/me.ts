@@ -61,8 +61,11 @@ export function accountPages(deps: Dependencies): Router {
   }
 
   const dataFor = async ({ accountId, uid }: CurrentSession, citizen: Citizen) => {
-    const names = new Map((await applications.list()).map(({ id, name }) => [id, name]))
-    const named = (id: string) => names.get(id) ?? { zh: id, en: id }
+    const known = new Map((await applications.list()).map((application) => [application.id, application]))
+    const named = (id: string) => known.get(id)?.name ?? { zh: id, en: id }
+    // A duty of the law is told, not agreed to: there is nothing to withdraw.
+    const byConsent = (id: string, claims: readonly string[]) =>
+      known.get(id)?.grants.some(({ claim, basis }) => basis === 'consent' && claims.includes(claim)) ?? true
     const [open, told, left] = await Promise.all([
       sessions.of(accountId),
       notices.all(accountId),
@@ -75,7 +78,11 @@ export function accountPages(deps: Dependencies): Router {
         here: session.uid === uid,
         applications: session.applications.filter((id) => id !== selfId).map(named),
       })),
-      notices: told.map((notice) => ({ ...notice, name: named(notice.application) })),
+      notices: told.map((notice) => ({
+        ...notice,
+        name: named(notice.application),
+        withdrawable: byConsent(notice.application, notice.claims),
+      })),
       releases: left.slice(0, 50).map((release) => ({ ...release, name: named(release.application) })),
     }
   }

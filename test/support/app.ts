@@ -156,9 +156,19 @@ function settingsIn(directory: string, url: string, change?: Options['settings']
 
 /** The issuer's port must be known before the app is made, so the socket is opened first. */
 export async function startServer(options: Options = {}): Promise<TestServer> {
-  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'yihao-test-'))
   const server = createHttpServer()
   const port = await listen(server, options.port ?? 0)
+  try {
+    return await startBehind(server, port, options)
+  } catch (error) {
+    // A socket left open would keep the test run from ending.
+    server.close()
+    throw error
+  }
+}
+
+async function startBehind(server: Server, port: number, options: Options): Promise<TestServer> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'yihao-test-'))
   const config = settingsIn(directory, `http://localhost:${port}`, options.settings)
   await createKeys(config.keys.directory, 'development')
   const clock = options.clock ?? movableClock()
