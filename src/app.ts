@@ -13,6 +13,7 @@ import { peerFrom } from './crypto/shared-key.ts'
 import { runSelfTest } from './crypto/self-test.ts'
 import { createSoftwareSealer } from './crypto/software-sealer.ts'
 import { AppError } from './errors.ts'
+import { refuseLargeBodies } from './http/body-limit.ts'
 import { canonicalHost } from './http/canonical.ts'
 import { refuseForeignOrigins } from './http/csrf.ts'
 import { errorPage, notFound } from './http/error-page.ts'
@@ -40,7 +41,7 @@ import { noticeLater } from './oidc/logout.ts'
 import { createReleases } from './oidc/releases.ts'
 import { createSessions } from './oidc/sessions.ts'
 import { createNotices } from './oidc/notices.ts'
-import { createEngine } from './oidc/provider.ts'
+import { createEngine, protocolPaths } from './oidc/provider.ts'
 import { createOutbox, type Outbox } from './outbox/outbox.ts'
 import { accountPages } from './portal/me.ts'
 import { selfApplication } from './portal/self.ts'
@@ -227,6 +228,9 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   handler.use(rememberVisit({ secure: https }))
   handler.use(accessLog(log))
   handler.use(securityHeaders({ https }))
+  handler.use(refuseLargeBodies)
+  // Applications come first: nothing that only pages need stands in their way.
+  handler.all([...protocolPaths], provider.callback())
   handler.use(theme(config.city))
   handler.use('/static', express.static(resolve(views, 'static'), { maxAge: production ? '1d' : 0, index: false }))
   const sameOrigin = refuseForeignOrigins(config.issuer)

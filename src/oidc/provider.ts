@@ -32,6 +32,9 @@ import type { Releases } from './releases.ts'
 import { createSmProvider, enabledAlgorithms } from './sm.ts'
 import { smKeysMember } from './sm-keys.ts'
 
+/** The endpoints that applications call, beside the pages that citizens see. */
+export const protocolPaths = ['/token', '/userinfo', '/introspect', '/revoke', '/par', '/jwks', '/jwks/sm'] as const
+
 export interface EngineParts {
   readonly config: Config
   readonly artifacts: SealedArtifacts
