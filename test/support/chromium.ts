@@ -20,6 +20,8 @@ const args = [
   '--disable-sync',
 ]
 
+export const launchChromium = (): Promise<Browser> => chromium.launch({ executablePath, args })
+
 /** For a `before` hook: the browser, or the suite is skipped. @throws Error in CI where there is no Chromium */
 export async function openChromium(suite: Mocha.Context): Promise<Browser> {
   if (!existsSync(executablePath)) {
@@ -27,7 +29,7 @@ export async function openChromium(suite: Mocha.Context): Promise<Browser> {
     console.log(`    skipped: the browser suites need ${executablePath} (install Debian's package chromium)`)
     suite.skip()
   }
-  return chromium.launch({ executablePath, args })
+  return launchChromium()
 }
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
