@@ -105,8 +105,11 @@ export interface ArtifactRow {
 /** What a citizen was told or agreed to. One that is removed or replaced is withdrawn, and a restore withdraws it again. */
 export const noticeKind = 'Notice'
 
+/** How far the register's changes were followed; a restored store follows on from where it was. */
+export const registerCursorKind = 'RegisterCursor'
+
 /** Kinds that open nothing and outlive every sign-in; of all others a restore keeps none. */
-export const lastingKinds: readonly string[] = [noticeKind, 'Release']
+export const lastingKinds: readonly string[] = [noticeKind, 'Release', registerCursorKind]
 
 export interface Artifacts {
   put(kind: string, id: string, row: Omit<ArtifactRow, 'id' | 'spentAt'>): Promise<void>

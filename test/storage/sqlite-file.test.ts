@@ -33,10 +33,10 @@ describe('the SQLite file', () => {
     const mode = (path: string) => statSync(path).mode & 0o777
     assert.equal(mode(join(directory, 'data')), 0o700)
     const names = readdirSync(join(directory, 'data'))
-    assert.deepEqual(names.sort(), ['city.db', 'city.db-shm', 'city.db-wal', 'city.db.lock'])
+    assert.deepEqual(names.sort(), ['city.db', 'city.db-shm', 'city.db-wal', 'city.db.ledger', 'city.db.lock'])
     for (const name of names) assert.equal(mode(join(directory, 'data', name)), 0o600, name)
     await storage.close()
-    assert.deepEqual(readdirSync(join(directory, 'data')).sort(), ['city.db', 'city.db.lock'])
+    assert.deepEqual(readdirSync(join(directory, 'data')).sort(), ['city.db', 'city.db.ledger', 'city.db.lock'])
   })
 
   describe('held by one process', () => {

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStorage } from '#src/storage/open.ts'
+import { endingsContract } from '../contracts/storage-endings.ts'
 import { storageContract } from '../contracts/storage.ts'
 
 let directory: string
@@ -29,3 +30,5 @@ storageContract(
     },
   },
 )
+
+endingsContract('sqlite', () => openStorage({ kind: 'sqlite', file: ':memory:' }))

@@ -52,8 +52,14 @@ export async function sm3OfFile(path: string): Promise<string> {
 
 /** @throws AppError `storage_unavailable` where pages or indexes do not hold together */
 export function checkIntegrity(db: Reader, path: string): void {
-  const found = db.prepare<{ integrity_check: string }>('PRAGMA integrity_check(1)').get()?.integrity_check
-  if (found !== 'ok') throw unavailable(`${path} is a damaged database (${found}); take another backup`)
+  const damaged = (why: unknown) => unavailable(`${path} is a damaged database; take another backup`, why)
+  let found
+  try {
+    found = db.prepare<{ integrity_check: string }>('PRAGMA integrity_check(1)').get()?.integrity_check
+  } catch (error) {
+    throw damaged(error)
+  }
+  if (found !== 'ok') throw damaged(new Error(found))
 }
 
 /** What stands in a copy that nobody writes to. */

@@ -105,6 +105,8 @@ export async function checkBackup(directory: string, proof: Proof): Promise<Mani
   try {
     await prove(db, directory, proof)
     return manifest
+  } catch (error) {
+    throw isAppError(error) ? error : unavailable(`the backup in ${directory} cannot be read`, error)
   } finally {
     await db.close()
   }
