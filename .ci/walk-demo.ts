@@ -51,7 +51,9 @@ async function verified(page: Page, alg: string): Promise<Record<string, unknown
   const [header = '', payload = '', signature = ''] = token.split('.')
   const { kid, alg: named } = JSON.parse(bytes(header).toString()) as { kid: string; alg: string }
   assert.equal(named, alg)
-  const { keys } = (await (await fetch(`${issuer}/jwks${alg === 'SGD_SM3_SM2' ? '/sm' : ''}`)).json()) as { keys: webcrypto.JsonWebKey[] }
+  const { keys } = (await (await fetch(`${issuer}/jwks${alg === 'SGD_SM3_SM2' ? '/sm' : ''}`)).json()) as {
+    keys: webcrypto.JsonWebKey[]
+  }
   const jwk = keys.find((key) => Reflect.get(key, 'kid') === kid)
   assert.ok(jwk, 'the key is not published')
   const signed = new TextEncoder().encode(`${header}.${payload}`)

@@ -3,7 +3,7 @@
  * demo city may put their own register, gateway, applications and clock in.
  */
 import { resolve } from 'node:path'
-import express, { type Express } from 'express'
+import type { Express } from 'express'
 import { createRecorder, type Recorder } from './audit/recorder.ts'
 import { recordRestores } from './audit/restored.ts'
 import { createChannels } from './channels/channel.ts'
@@ -13,47 +13,44 @@ import { peerFrom } from './crypto/shared-key.ts'
 import { runSelfTest } from './crypto/self-test.ts'
 import { createSoftwareSealer } from './crypto/software-sealer.ts'
 import { AppError } from './errors.ts'
-import { refuseLargeBodies } from './http/body-limit.ts'
-import { canonicalHost } from './http/canonical.ts'
-import { refuseForeignOrigins } from './http/csrf.ts'
-import { errorPage, notFound } from './http/error-page.ts'
 import { createLogger, type Logger } from './http/log.ts'
-import { accessLog } from './http/access-log.ts'
 import { createPages } from './http/pages.ts'
-import { securityHeaders } from './http/security.ts'
-import { theme } from './http/theme.ts'
-import { rememberVisit } from './http/visit.ts'
 import { loadWords } from './http/words.ts'
 import type { PopulationRegister } from './identity/registry.ts'
 import { createAttempts } from './login/attempt.ts'
+import { createCitizenNotices } from './login/citizen-notices.ts'
 import { createChallenges } from './login/challenge.ts'
+import { createDevices } from './login/devices.ts'
 import { createDirectory, type Directory } from './login/directory.ts'
+import { createLine } from './login/line.ts'
 import { createPhoneConfirmation } from './login/phone-confirmation.ts'
+import { createOwnership } from './login/ownership.ts'
 import { createProofing } from './login/proofing.ts'
+import { createRegisterChanges } from './login/register-changes.ts'
 import { createRegisterCheck } from './login/register-check.ts'
 import { createSignIn } from './login/sign-in.ts'
 import { createThrottle } from './login/throttle.ts'
 import type { ApplicationInput } from './oidc/application.ts'
 import { followApplicationFiles, seedApplications } from './oidc/application-watch.ts'
 import { createApplications } from './oidc/applications.ts'
+import { createClaimEnds } from './oidc/claim-ends.ts'
 import { createInteractions } from './oidc/interaction.ts'
 import { noticeLater } from './oidc/logout.ts'
 import { createReleases } from './oidc/releases.ts'
 import { createSessions } from './oidc/sessions.ts'
 import { createNotices } from './oidc/notices.ts'
-import { createEngine, protocolPaths } from './oidc/provider.ts'
+import { createEngine } from './oidc/provider.ts'
 import { createOutbox, type Outbox } from './outbox/outbox.ts'
-import { accountPages } from './portal/me.ts'
 import { selfApplication } from './portal/self.ts'
-import { homePages, type Link } from './portal/home.ts'
-import { loginPages } from './portal/login.ts'
-import { noticePages } from './portal/notice.ts'
-import { createSealedArtifacts } from './storage/sealed-artifacts.ts'
+import type { Link } from './portal/home.ts'
+import { createSite } from './portal/site.ts'
+import { createSealedArtifacts, openArtifactKey } from './storage/sealed-artifacts.ts'
 import { withBreaker } from './register/breaker.ts'
+import { followRegister, type RegisterFollower } from './register/follow.ts'
 import { createHttpRegister } from './register/http-register.ts'
 import { openStorage } from './storage/open.ts'
 import { sweepInBackground } from './storage/sweeper.ts'
-import type { Storage } from './storage/storage.ts'
+import { registerCursorKind, type Storage } from './storage/storage.ts'
 import { createVerifiers } from './verifiers/registry.ts'
 import { createHttpGateway } from './verifiers/sms/http-gateway.ts'
 import type { SmsGateway } from './verifiers/sms/gateway.ts'
@@ -77,6 +74,7 @@ export interface App {
   readonly directory: Directory
   readonly recorder: Recorder
   readonly outbox: Outbox
+  readonly registerFollower: RegisterFollower
   readonly log: Logger
   /** Stops timers, sends nothing more, signs the audit trail's head and closes the store. */
   close(): Promise<void>
@@ -104,6 +102,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const log = overrides.log ?? createLogger(config.log.level)
   const onFault = (error: unknown) => log.error({ err: error }, 'fault')
   const production = config.environment === 'production'
+  const { issuer, city, login } = config
 
   const engines = await runSelfTest()
   if (engines.sm2 !== 'native') log.warn(engines, 'this runtime has no native SM2: signing falls back to sm-crypto')
@@ -111,10 +110,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const sealer = createSoftwareSealer(keys.sealer)
   const storage = await openStorage(config.storage, now)
 
-  const keyId = 'artifacts'
-  const known = await storage.dataKeys.get(keyId)
-  const stored = known ?? (await storage.dataKeys.add({ id: keyId, wrapped: await sealer.newDataKey(keyId) }))
-  const artifactKey = { wrapped: stored.wrapped, context: keyId }
+  const artifactKey = await openArtifactKey(storage.dataKeys, sealer)
   const artifacts = createSealedArtifacts({ artifacts: storage.artifacts, sealer, key: artifactKey })
 
   const recorder = createRecorder({ storage, sealer, signer: keys.audit, ...config.audit, now, onFault })
@@ -151,42 +147,44 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   }
 
   const channels = createChannels(config.channels)
+  const gateway = overrides.smsGateway ?? (await gatewayFor(config, now))
   const verifiers = createVerifiers(
     [...channels.values()].flatMap((channel) => channel.verifiers),
-    { config, codeKey: keys.codes, smsGateway: overrides.smsGateway ?? (await gatewayFor(config, now)) },
+    { config, codeKey: keys.codes, smsGateway: gateway, now },
   )
   const directory = createDirectory({ storage, sealer, now })
-  const throttle = createThrottle({ storage, login: config.login, sms: config.verifiers.sms, now })
+  const throttle = createThrottle({ storage, login, sms: config.verifiers.sms, now })
+  const devices = createDevices({ artifacts, storage, directory, perPerson: login.knownDevices, now })
   const register = overrides.register ?? (await registerFor(config, now))
   const check = createRegisterCheck(register)
-  const lifetimeMs = config.login.attempt * 1000
+  const ownership = createOwnership({
+    directory,
+    check,
+    recorder,
+    notices: createCitizenNotices({
+      ...{ outbox, gateway, sealer, key: artifactKey, storage, recorder },
+      ...{ city: city.name, hotline: city.hotline, now },
+    }),
+    endSessions: (person, below) => sessions.endBelow(person, below),
+    hidePast: (person) => Promise.all([notices.withdrawAll(person), releases.hide(person)]),
+  })
   const signIn = createSignIn({
-    attempts: createAttempts({ storage, sealer, key: artifactKey, lifetimeMs, now }),
+    attempts: createAttempts({ storage, sealer, key: artifactKey, lifetimeMs: login.attempt * 1000, now }),
     directory,
     challenges: createChallenges({
       directory,
       throttle,
+      devices,
+      line: createLine({ throttle, storage, key: keys.limits, now }),
       verifiers,
       recorder,
       storage,
       resendAfterMs: config.verifiers.sms.resendAfter * 1000,
       now,
     }),
-    proofing: createProofing({
-      directory,
-      check,
-      throttle,
-      recorder,
-      endSessions: (person) => sessions.end(person),
-      now,
-    }),
-    confirmation: createPhoneConfirmation({
-      directory,
-      check,
-      recorder,
-      confirmDays: config.login.phoneConfirmDays,
-      now,
-    }),
+    devices,
+    proofing: createProofing({ directory, check, throttle, recorder, ownership, now }),
+    confirmation: createPhoneConfirmation({ directory, check, recorder, confirmDays: login.phoneConfirmDays, now }),
     recorder,
     now,
   })
@@ -195,11 +193,12 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const pages = createPages({
     views,
     words: await loadWords(resolve(views, 'locales')),
-    city: config.city,
+    city,
     reload: !production,
   })
   const notices = createNotices({ artifacts, now })
   const releases = createReleases({ artifacts, retentionDays: config.audit.retentionDays, now })
+  const claimEnds = createClaimEnds({ artifacts, now })
   const provider = createEngine({
     config,
     artifacts,
@@ -210,6 +209,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     channels,
     notices,
     releases,
+    claimEnds,
     findPerson: directory.find,
     recorder,
     outbox,
@@ -217,45 +217,27 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     now,
     onFault,
   })
-  const sessions = createSessions({ artifacts, provider, notify: noticeLater(outbox) })
-  const interactions = createInteractions({ provider, applications, channels, notices, recorder, now })
+  const sessions = createSessions({ artifacts, provider, claimEnds, notify: noticeLater(outbox) })
+  const interactions = createInteractions({ provider, applications, channels, notices, claimEnds, recorder, now })
 
-  const https = config.issuer.startsWith('https:')
-  const handler = express()
-  handler.disable('x-powered-by')
-  handler.set('trust proxy', [...config.listen.trustedProxies])
-  handler.use(canonicalHost(config.issuer))
-  handler.use(rememberVisit({ secure: https }))
-  handler.use(accessLog(log))
-  handler.use(securityHeaders({ https }))
-  handler.use(refuseLargeBodies)
-  // Applications come first: nothing that only pages need stands in their way.
-  handler.all([...protocolPaths], provider.callback())
-  handler.use(theme(config.city))
-  handler.use('/static', express.static(resolve(views, 'static'), { maxAge: production ? '1d' : 0, index: false }))
-  const sameOrigin = refuseForeignOrigins(config.issuer)
-  handler.use(['/login', '/me', '/session/end/confirm'], sameOrigin)
-  handler.use(
-    homePages({
-      pages,
-      links: overrides.links ?? [],
-      ready: () =>
-        storage.audit.nodes().then(
-          () => true,
-          () => false,
-        ),
-    }),
-  )
-  handler.use(loginPages({ interactions, signIn, pages, now }))
-  handler.use(noticePages({ interactions, pages }))
-  const { issuer } = config
-  handler.use(accountPages({ issuer, pages, sessions, notices, releases, applications, directory, recorder }))
-  handler.use(provider.callback())
-  handler.use(notFound)
-  handler.use(errorPage(pages, log))
+  const handler = createSite({
+    ...{ config, log, views, pages, issuer, now },
+    ...{ interactions, signIn, sessions, notices, releases, applications, directory, recorder },
+    engine: provider.callback(),
+    links: overrides.links ?? [],
+    ready: () => storage.audit.nodes().then(Boolean, () => false),
+  })
 
   const stopSweeping = sweepInBackground(storage, now, onFault)
   outbox.start()
+  const registerFollower = followRegister({
+    register,
+    artifacts,
+    cursorKind: registerCursorKind,
+    apply: createRegisterChanges({ directory, recorder, endSessions: sessions.end, onFault, now }),
+    everyMs: config.register.followSeconds * 1000,
+    onFault: (error) => log.warn({ err: error }, 'the changes of the register could not be followed'),
+  })
 
   return {
     handler,
@@ -263,9 +245,11 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     directory,
     recorder,
     outbox,
+    registerFollower,
     log,
     async close() {
       stopSweeping()
+      await registerFollower.stop()
       following?.stop()
       await outbox.close()
       await recorder.close()

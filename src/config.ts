@@ -4,38 +4,10 @@
  * are refused, and what production forbids is refused here (DESIGN D16–D18). The result is frozen.
  */
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { bilingual, breaker, level, origin, peer, port, range, seconds, webAddress } from './config/values.ts'
 import { AppError } from './errors.ts'
-
-const level = z.literal([1, 2, 3, 4])
-const port = z.number().int().min(0).max(65535)
-const seconds = z.number().int().positive()
-/** A service that shares a key with us (`crypto/signed-http.ts`); the key file holds at least 32 bytes, base64url. */
-const peer = z.strictObject({
-  url: z.url({ protocol: /^https?$/ }),
-  keyFile: z.string().min(1),
-  timeout: seconds.max(5),
-})
-const bilingual = z.strictObject({ zh: z.string().min(1), en: z.string().min(1) })
-const webAddress = z.url({ protocol: /^https?$/, error: 'must be a web address, https://…' })
-const origin = z
-  .string()
-  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && new URL(text).origin === text, {
-    error: 'must be an origin such as https://id.example.gov.cn: lower case, no path, no slash at the end',
-  })
-
-/** An address or a range that `trust proxy` takes; the whole world is no proxy. */
-function isRange(text: string): boolean {
-  const [address = '', bits, ...more] = text.split('/')
-  const family = isIP(address)
-  const prefix = bits === undefined ? 1 : Number(bits)
-  return (
-    family !== 0 && more.length === 0 && Number.isInteger(prefix) && prefix >= 1 && prefix <= (family === 4 ? 32 : 128)
-  )
-}
-const range = z.string().refine(isRange, { error: 'must be an IP address or a CIDR range such as 10.0.0.0/24' })
 
 const schema = z.strictObject({
   environment: z.enum(['development', 'production']),
@@ -84,6 +56,9 @@ const schema = z.strictObject({
       resendAfter: seconds,
       tries: z.number().int().min(1).max(10),
       perPhoneDaily: z.number().int().min(1),
+      /** Codes a day that a device known for the phone has to itself, beside those. */
+      perDeviceDaily: z.number().int().min(1),
+      breaker,
     }),
   }),
   login: z.strictObject({
@@ -91,6 +66,16 @@ const schema = z.strictObject({
     registerChecksDaily: z.number().int().min(1),
     /** Failed codes per phone within a day, over all codes sent (NIST SP 800-63B §3.2.2). */
     failuresDaily: z.number().int().min(1),
+    /** The same for a device known for the phone, which no stranger's failures touch. */
+    deviceFailuresDaily: z.number().int().min(1),
+    /** Devices remembered for one person. */
+    knownDevices: z.number().int().min(1).max(20),
+    /** What an address may do in a minute before those on it wait for their turn; never refused, devices known exempt. */
+    perAddress: z.strictObject({
+      sends: z.number().int().min(1),
+      failures: z.number().int().min(1),
+      longestWait: seconds.max(600),
+    }),
     publicComputerIdle: seconds,
     /** Days a phone opens its account before the register is asked anew; carriers keep given-up numbers back for 90. */
     phoneConfirmDays: z.number().int().min(1).max(90),
@@ -99,8 +84,9 @@ const schema = z.strictObject({
     kind: z.enum(['file', 'http']),
     file: z.string().min(1),
     http: peer.optional(),
-    /** Failures in a row after which it is left alone, and for how long. */
-    breaker: z.strictObject({ failures: z.number().int().min(1), pause: seconds }),
+    breaker,
+    /** Between two looks at its feed of changes. */
+    followSeconds: seconds,
   }),
   tokens: z.strictObject({
     code: seconds.max(60),

@@ -106,8 +106,8 @@ const table = {
   },
   verifier_unavailable: {
     status: 503,
-    zh: '这种验证方式暂时不可用，请换一种方式或稍后再试。',
-    en: 'This way of proving who you are is unavailable for the moment. Please choose another or try again later.',
+    zh: '这种验证方式暂时不可用，您填的没有错。请换一种方式，稍后再试，或到窗口办理。',
+    en: 'This way of proving who you are is unavailable for the moment; what you entered is not at fault. Please choose another, try again later, or go to a service window.',
   },
   register_unavailable: {
     status: 503,

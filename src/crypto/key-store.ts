@@ -4,7 +4,7 @@
  * subjects, cookies, protected rows). Files that others can read, that are damaged, or that were made for development
  * are refused where they must not be (DESIGN D17).
  */
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -52,6 +52,8 @@ export interface Keys {
   readonly rows: Buffer
   /** Binds one-time codes to their challenge. */
   readonly codes: Buffer
+  /** Hides addresses in the counters of the throttle; derived from `codes`, so that no key file changes. */
+  readonly limits: Buffer
 }
 
 const newSecret = () => randomBytes(32).toString('base64url')
@@ -205,5 +207,6 @@ export async function loadKeys(directory: string, options: { readonly production
     cookies: secrets.cookies.map(bytes),
     rows: bytes(secrets.rows),
     codes: bytes(secrets.codes),
+    limits: createHmac('sm3', bytes(secrets.codes)).update('yihao limits').digest(),
   }
 }

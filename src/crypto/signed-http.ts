@@ -49,7 +49,10 @@ export class PeerRefusal extends Error {
 
 async function readLimited(answer: Response): Promise<string> {
   const declared = Number(answer.headers.get('content-length') ?? 0)
-  if (declared > maxAnswerBytes) throw new Error('the answer is too long')
+  if (declared > maxAnswerBytes) {
+    await answer.body?.cancel()
+    throw new Error('the answer is too long')
+  }
   let text = ''
   const decoder = new TextDecoder()
   for await (const part of answer.body ?? []) {

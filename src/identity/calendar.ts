@@ -10,6 +10,11 @@ export function dayInChina(now: number): string {
   return new Date(now + chinaOffset).toISOString().slice(0, 10)
 }
 
+/** The time of day in China at that instant, `HH:MM`. */
+export function timeInChina(now: number): string {
+  return new Date(now + chinaOffset).toISOString().slice(11, 16)
+}
+
 /** `YYYYMMDD` as `YYYY-MM-DD` where the Gregorian calendar has that day, else undefined. */
 export function parseDate(digits: string): string | undefined {
   if (!/^\d{8}$/.test(digits)) return undefined

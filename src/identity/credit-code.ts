@@ -1,6 +1,7 @@
 /**
  * 统一社会信用代码, the number of a legal person (GB 32100-2015): one character for the registering department,
  * one for the class, six digits of region, nine of the organisation code, one check character (MOD 31).
+ * It is read and checked here and nothing more: nobody signs in as a legal person yet, so it is no `DocumentKind`.
  */
 
 import { AppError } from '#src/errors.ts'

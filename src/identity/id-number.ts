@@ -19,6 +19,15 @@ export const documentKinds = [
 ] as const
 
 export type DocumentKind = (typeof documentKinds)[number]
+
+/**
+ * Kinds that a population register need not hold: where it knows nothing of one, its format alone makes it a claim, until
+ * a register or a window confirms it (DESIGN D8). A passport's number is unique only within the state that issued it,
+ * which is not asked yet; so no claim of these kinds reserves its number.
+ */
+const formatOnly: ReadonlySet<DocumentKind> = new Set(['hk-macao-travel-permit', 'taiwan-travel-permit', 'passport'])
+export const isFormatOnly = (kind: DocumentKind): boolean => formatOnly.has(kind)
+
 export type Sex = 'male' | 'female'
 
 declare const brand: unique symbol

@@ -30,6 +30,8 @@ const attemptSchema = z.object({
       resendAt: z.number(),
     })
     .optional(),
+  /** His turn in the line of a busy address. */
+  place: z.object({ id: z.string(), at: z.number() }).optional(),
   /** Whom the citizen chose among those who share the phone; null: none of them. */
   person: z.string().nullable().optional(),
   documentKind: z.enum(documentKinds).optional(),

@@ -10,7 +10,9 @@ import type { Storage } from '#src/storage/storage.ts'
 import type { Verifiers } from '#src/verifiers/registry.ts'
 import type { Claim, Evidence } from '#src/verifiers/verifier.ts'
 import type { Attempt, Challenge } from './attempt.ts'
+import type { Devices } from './devices.ts'
 import type { Directory } from './directory.ts'
+import type { Line, Place } from './line.ts'
 import { offered } from './policy.ts'
 import type { Throttle } from './throttle.ts'
 import { trailOf, type Visit } from './visit.ts'
@@ -19,11 +21,16 @@ import { trailOf, type Visit } from './visit.ts'
 export interface Refused {
   readonly code: string
   readonly variables?: { readonly [name: string]: number }
+  /** His turn, to come back with. */
+  readonly place?: Place
 }
 
 export interface Challenges {
-  /** Has a code sent to the phone by the first verifier that can reach the level asked. */
-  send(visit: Visit, phone: string): Promise<{ readonly challenge: Challenge } | Refused>
+  /**
+   * Has a code sent to the phone by the first verifier that can reach the level asked.
+   * @param place his turn in the line of a busy address, where he has one
+   */
+  send(visit: Visit, phone: string, place?: Place): Promise<{ readonly challenge: Challenge } | Refused>
   /** Judges an answer to the attempt's challenge; whatever came of it is in the audit trail. */
   judge(visit: Visit, attempt: Attempt, answer: string): Promise<{ readonly evidence: Evidence } | Refused>
 }
@@ -31,6 +38,8 @@ export interface Challenges {
 interface Dependencies {
   readonly directory: Pick<Directory, 'phoneIndex'>
   readonly throttle: Throttle
+  readonly devices: Pick<Devices, 'known'>
+  readonly line: Line
   readonly verifiers: Verifiers
   readonly recorder: Recorder
   readonly storage: Pick<Storage, 'artifacts'>
@@ -43,7 +52,7 @@ const minutes = (ms: number) => Math.max(1, Math.ceil(ms / 60_000))
 const markGraceMs = 3_600_000
 
 export function createChallenges(deps: Dependencies): Challenges {
-  const { directory, throttle, verifiers, recorder, storage, now = Date.now } = deps
+  const { directory, throttle, devices, line, verifiers, recorder, storage, now = Date.now } = deps
 
   const claimOf = ({ uid, channel, locale, largeType, purpose }: Visit): Claim => ({
     attempt: uid,
@@ -54,25 +63,39 @@ export function createChallenges(deps: Dependencies): Challenges {
     now: now(),
   })
 
-  const weigh = async (
-    visit: Visit,
-    { challenge, phone }: Attempt,
-    given: string,
-  ): Promise<{ evidence: Evidence } | Refused> => {
+  const busy = ({ at, id }: Place): Refused => ({
+    code: 'code_busy',
+    variables: { count: Math.max(1, Math.ceil((at - now()) / 1000)) },
+    place: { at, id },
+  })
+
+  const weigh = async (visit: Visit, attempt: Attempt, given: string): Promise<{ evidence: Evidence } | Refused> => {
+    const { challenge, phone } = attempt
     const verifier = challenge && verifiers.get(challenge.verifier)
     if (!challenge || !verifier || phone === undefined) return { code: 'code_expired' }
     // The challenge's own tries first: guessing at a dead code must not use up the phone's day.
     const answer = await throttle.take('answer', challenge.id)
     if (!answer.allowed) return { code: 'code_exhausted' }
-    const key = await directory.phoneIndex(phone)
-    const day = await throttle.take('failures-day', key)
+    const device = await devices.known(visit.device, phone)
+    const waiting = device === undefined && (await line.pass('failures-address', visit.address, attempt.place))
+    if (waiting) {
+      await throttle.giveBack('answer', challenge.id)
+      return busy(waiting)
+    }
+    // A known device fails on its own account: a stranger's guesses at the phone do not count against it.
+    const failures = device === undefined ? 'failures-day' : 'failures-day-device'
+    const key = device ?? (await directory.phoneIndex(phone))
+    /** Only a wrong guess is a failure, of the day and of the address. */
+    const forgive = () =>
+      Promise.all([throttle.giveBack(failures, key), ...(device === undefined ? [line.forgive(visit.address)] : [])])
+    const day = await throttle.take(failures, key)
     if (!day.allowed) return { code: 'code_failures_day' }
     let outcome
     try {
       outcome = await verifier.finish(claimOf(visit), challenge.keep, given)
     } catch (error) {
       if (!isAppError(error, 'verifier_unavailable')) throw error
-      await Promise.all([throttle.giveBack('failures-day', key), throttle.giveBack('answer', challenge.id)])
+      await Promise.all([forgive(), throttle.giveBack('answer', challenge.id)])
       return { code: error.code }
     }
     if (!outcome.ok && outcome.reason === 'mismatch') {
@@ -80,8 +103,7 @@ export function createChallenges(deps: Dependencies): Challenges {
       const count = Math.min(answer.left, day.left)
       return count > 0 ? { code: 'code_wrong', variables: { count } } : { code: 'code_exhausted' }
     }
-    // Only a wrong guess is a failure of the day.
-    await throttle.giveBack('failures-day', key)
+    await forgive()
     if (!outcome.ok) return { code: 'code_expired' }
     const first = await storage.artifacts.spend('Challenge', challenge.id, challenge.expiresAt + markGraceMs)
     if (!first) return { code: 'code_used' }
@@ -90,7 +112,7 @@ export function createChallenges(deps: Dependencies): Challenges {
   }
 
   return {
-    async send(visit, phone) {
+    async send(visit, phone, place) {
       const [verifier] = offered(visit.channel, verifiers, visit.asked)
       if (!verifier) return { code: 'verifier_unavailable' }
       const record = (outcome: 'ok' | 'refused' | 'failed', reason?: string) =>
@@ -101,16 +123,35 @@ export function createChallenges(deps: Dependencies): Challenges {
           ...(reason === undefined ? {} : { reason }),
           verifier: verifier.name,
         })
-      const key = await directory.phoneIndex(phone)
-      for (const [limit, code] of [
-        ['send-pause', 'code_too_soon'],
-        ['send-day', 'code_too_many'],
-      ] as const) {
-        const ticket = await throttle.take(limit, key)
-        if (ticket.allowed) continue
-        await record('refused', code)
-        return { code, variables: { minutes: minutes(ticket.retryAfterMs) } }
+      const refuse = async (refused: Refused): Promise<Refused> => {
+        await record('refused', refused.code)
+        return refused
       }
+      const late = (code: string, ms: number) => refuse({ code, variables: { minutes: minutes(ms) } })
+      if (verifier.down?.()) {
+        // Nothing is sent, so nothing is counted.
+        await record('failed', 'verifier_unavailable')
+        return { code: 'verifier_unavailable' }
+      }
+
+      const index = await directory.phoneIndex(phone)
+      const device = await devices.known(visit.device, phone)
+      const key = device ?? index
+      const pause = await throttle.take('send-pause', key)
+      if (!pause.allowed) return late('code_too_soon', pause.retryAfterMs)
+      const waiting = device === undefined && (await line.pass('send-address', visit.address, place))
+      if (waiting) {
+        await throttle.giveBack('send-pause', key)
+        return refuse(busy(waiting))
+      }
+      // A known device draws on its own reserve first, and then on what everybody may have sent to this phone.
+      const reserved = device !== undefined && (await throttle.take('send-day-device', device)).allowed
+      const day = reserved ? undefined : await throttle.take('send-day', index)
+      if (day?.allowed === false) {
+        await throttle.giveBack('send-pause', key)
+        return late('code_too_many', day.retryAfterMs)
+      }
+
       try {
         const { keep, expiresAt } = await verifier.begin(claimOf(visit), phone)
         await record('ok')
@@ -118,8 +159,12 @@ export function createChallenges(deps: Dependencies): Challenges {
         return { challenge: { id: randomUUID(), verifier: verifier.name, keep, expiresAt, resendAt } }
       } catch (error) {
         if (!isAppError(error, 'verifier_unavailable')) throw error
-        // No code went out, so there is none to wait for; the day's count stays, since a slow gateway may yet send it.
+        // No code went out, so there is none to wait for, and an outage uses up nobody's day; but as often only as a
+        // gateway that says no and sends all the same may be borne.
         await throttle.giveBack('send-pause', key)
+        const unsent = await throttle.take('unsent-day', index)
+        if (unsent.allowed)
+          await (reserved ? throttle.giveBack('send-day-device', key) : throttle.giveBack('send-day', index))
         await record('failed', error.code)
         return { code: error.code }
       }

@@ -10,18 +10,37 @@ import type { Citizen } from '#src/identity/citizen.ts'
 import type { DocumentKind } from '#src/identity/id-number.ts'
 import { sameName } from '#src/identity/name.ts'
 import type { DocumentRow, DocumentStatus, PersonRow, PhoneRow, Storage } from '#src/storage/storage.ts'
-
-export interface NewDocument {
-  readonly kind: DocumentKind
-  readonly number: string
-  readonly status: DocumentStatus
-}
+import { claimText, createPersonRows, documentIndexOf, keyContext, numberIn } from './person-rows.ts'
+import type { NewDocument } from './person-rows.ts'
+import { takeover } from './takeover.ts'
 
 export interface Account {
   readonly id: string
   readonly status: Citizen['status']
   open(): Promise<Citizen>
 }
+
+/** What was shown to be one person's: by the register's three elements, or by a verifier of the person himself. */
+export interface Proof {
+  readonly name: string
+  readonly document: Omit<NewDocument, 'status'>
+  /** E.164; absent where it needed none. */
+  readonly phone?: string
+  readonly proofing: Level
+}
+
+export interface Bound {
+  readonly citizen: Citizen
+  /** Whoever held the account before is out. */
+  readonly reclaimed: boolean
+  /** The phone opened the account already. */
+  readonly known: boolean
+  /** Other phones that still open it, and those that no longer do; E.164. */
+  readonly others: readonly string[]
+  readonly ended: readonly string[]
+}
+
+type Numbered = Pick<NewDocument, 'kind' | 'number'>
 
 export interface Directory {
   byId(id: string): Promise<Citizen | undefined>
@@ -30,26 +49,38 @@ export interface Directory {
   /** Everybody who signs in by this phone, oldest account first. */
   byPhone(phone: string): Promise<readonly Citizen[]>
   byDocument(kind: DocumentKind, number: string): Promise<Citizen | undefined>
-  /** @throws AppError `conflict` where the document already belongs to somebody */
+  /** Whoever claimed this number by its format alone, with this phone. */
+  byUnreservedClaim(kind: DocumentKind, number: string, phone: string): Promise<Citizen | undefined>
+  /**
+   * @param person.unreserved the number is claimed by its format alone and stays free for its true holder
+   * @throws AppError `conflict` where the document already belongs to somebody
+   */
   open(person: {
     name: string
     document: NewDocument
-    phone: string
+    phone?: string
     proven: boolean
     proofing: Level
+    unreserved?: boolean
   }): Promise<Citizen>
   /**
-   * Keeps what the register has just said to be one person's: name, document and phone. A claim of the document is
-   * proven then and the claimant's phones end (DESIGN D8); the proofing is raised, never lowered.
+   * Keeps what was just proven to be one person's: name, document and phone. A claim of the document, and one that was
+   * void, is proven then; phones end as `takeover` says; the proofing is raised, never lowered.
    */
-  bindProven(
-    id: string,
-    proven: { name: string; document: Omit<NewDocument, 'status'>; phone: string; proofing: Level },
-  ): Promise<Citizen>
+  bindProven(id: string, proof: Proof): Promise<Bound>
   /** The register has said again that the phone is that person's. */
   confirmPhone(id: string, phone: string): Promise<Citizen>
   /** The phone opens the account no more. */
   endPhone(id: string, phone: string): Promise<Citizen>
+  /** Nobody signs in to the account any more. */
+  suspend(id: string): Promise<Citizen>
+  rename(id: string, name: string): Promise<Citizen>
+  /**
+   * The document stands no more, and another takes its place if one is given; the proofing falls to 1 where none is
+   * proven then.
+   * @throws AppError `conflict` where the other belongs to somebody else
+   */
+  endDocument(id: string, document: Numbered, status: 'void' | 'replaced', next?: string): Promise<Citizen>
   /** The blind index of a phone or number: a key for counters that names nobody. */
   phoneIndex(phone: string): Promise<string>
   documentIndex(kind: DocumentKind, number: string): Promise<string>
@@ -61,67 +92,17 @@ interface Dependencies {
   readonly now?: () => number
 }
 
-const keyContext = (id: string) => `person:${id}`
-
-/** A value is bound to its person and its column; a number also to its index, so that rows cannot be exchanged. */
-const vaultOf = (sealer: Sealer, id: string, dataKey: string) => ({
-  seal: (plain: string, column: string) => sealer.seal(dataKey, keyContext(id), plain, `${keyContext(id)}.${column}`),
-  open: (sealed: string, column: string) => sealer.open(dataKey, keyContext(id), sealed, `${keyContext(id)}.${column}`),
-})
-
-const documentIndexOf = (sealer: Sealer, kind: string, number: string) => sealer.index('document', `${kind}|${number}`)
-
-/**
- * Do these keys open this row, and is it found by them? For the restore of a backup.
- * @throws AppError `sealed_value_invalid`
- */
-export async function tryKeys(sealer: Sealer, row: Pick<PersonRow, 'id' | 'dataKey' | 'documents'>): Promise<void> {
-  for (const { kind, index, number } of row.documents) {
-    const plain = await vaultOf(sealer, row.id, row.dataKey).open(number, `document.${index}`)
-    if ((await documentIndexOf(sealer, kind, plain)) !== index)
-      throw new AppError('sealed_value_invalid', { detail: 'the blind index is of another key' })
-  }
-}
+const stands = ({ status }: { readonly status: DocumentStatus }) => status === 'claimed' || status === 'proven'
 
 export function createDirectory({ storage, sealer, now = Date.now }: Dependencies): Directory {
+  const rows = createPersonRows(sealer, now)
+  const { opened } = rows
   const phoneIndex = (phone: string) => sealer.index('phone', phone)
   const documentIndex = (kind: DocumentKind, number: string) => documentIndexOf(sealer, kind, number)
-  const vault = (id: string, dataKey: string) => vaultOf(sealer, id, dataKey)
 
-  const opened = async (row: PersonRow): Promise<Citizen> => {
-    const { id, status } = row
-    if (status === 'erased') return { id, documents: [], phones: [], proofing: 1, status }
-    const { open } = vault(row.id, row.dataKey)
-    return {
-      id: row.id,
-      ...(row.name === undefined ? {} : { name: await open(row.name, 'name') }),
-      documents: await Promise.all(
-        row.documents.map(async ({ index, number, kind, ...rest }) => ({
-          ...rest,
-          kind: kind as DocumentKind,
-          number: await open(number, `document.${index}`),
-        })),
-      ),
-      phones: await Promise.all(
-        row.phones.map(async ({ index, number, ...rest }) => ({
-          ...rest,
-          number: await open(number, `phone.${index}`),
-        })),
-      ),
-      proofing: row.proofing as Level,
-      status: row.status,
-    }
-  }
-
-  const sealedPhone = async (id: string, dataKey: string, phone: string, proven: boolean): Promise<PhoneRow> => {
-    const index = await phoneIndex(phone)
-    return { index, number: await vault(id, dataKey).seal(phone, `phone.${index}`), proven, from: now() }
-  }
-
-  const sealedDocument = async (id: string, dataKey: string, document: NewDocument): Promise<DocumentRow> => {
-    const index = await documentIndex(document.kind, document.number)
-    const number = await vault(id, dataKey).seal(document.number, `document.${index}`)
-    return { kind: document.kind, index, number, status: document.status, from: now() }
+  const byDocument = async (kind: DocumentKind, number: string): Promise<Citizen | undefined> => {
+    const row = await storage.people.byDocument(kind, await documentIndex(kind, number))
+    return row && opened(row)
   }
 
   /** Changes a row; who loses a race for it looks again, and each round somebody has won. */
@@ -142,9 +123,34 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
     return opened(changed)
   }
 
+  /** The documents with this one in that status, and with a new row where the person has not got it yet. */
+  const withDocument = async (row: PersonRow, document: NewDocument): Promise<readonly DocumentRow[]> => {
+    const fresh = await rows.document(row, document)
+    const isIt = (old: DocumentRow) => old.kind === fresh.kind && old.index === fresh.index
+    if (!row.documents.some(isIt)) return [...row.documents, fresh]
+    return row.documents.map((old) => {
+      // A corrected number is nobody's any more; a void document may stand again.
+      if (!isIt(old) || old.status === 'replaced' || old.status === 'proven') return old
+      const { to: _, ...rest } = old
+      return { ...rest, status: document.status }
+    })
+  }
+
+  /** A claim by format is over once its number is proven. */
+  const withoutClaims = (row: PersonRow, { kind, number }: Numbered, documents: readonly DocumentRow[]) =>
+    Promise.all(
+      documents.map(async (old) => {
+        if (old.kind !== kind || old.status !== 'claimed') return old
+        const isIt = numberIn(await rows.kept(row, old)) === number
+        return isIt ? { ...old, status: 'replaced' as const, to: now() } : old
+      }),
+    )
+
   return {
     phoneIndex,
     documentIndex,
+    byDocument,
+    byUnreservedClaim: (kind, number, phone) => byDocument(kind, claimText(number, phone)),
 
     async byId(id) {
       const row = await storage.people.byId(id)
@@ -160,20 +166,15 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
       return Promise.all((await storage.people.byPhone(await phoneIndex(phone))).map(opened))
     },
 
-    async byDocument(kind, number) {
-      const row = await storage.people.byDocument(kind, await documentIndex(kind, number))
-      return row && opened(row)
-    },
-
-    async open({ name, document, phone, proven, proofing }) {
+    async open({ name, document, phone, proven, proofing, unreserved = false }) {
       const id = randomBytes(16).toString('base64url')
-      const dataKey = await sealer.newDataKey(keyContext(id))
+      const key = { id, dataKey: await sealer.newDataKey(keyContext(id)) }
+      const number = unreserved && phone ? claimText(document.number, phone) : document.number
       const row: PersonRow = {
-        id,
-        dataKey,
-        name: await vault(id, dataKey).seal(name, 'name'),
-        documents: [await sealedDocument(id, dataKey, document)],
-        phones: [await sealedPhone(id, dataKey, phone, proven)],
+        ...key,
+        name: await rows.name(key, name),
+        documents: [await rows.document(key, { ...document, number })],
+        phones: phone === undefined ? [] : [await rows.phone(key, phone, proven)],
         proofing,
         status: 'active',
         createdAt: now(),
@@ -183,23 +184,29 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
       return opened(row)
     },
 
-    bindProven: (id, { name, document, phone, proofing }) =>
-      change(id, async (row) => {
-        const { seal, open } = vault(id, row.dataKey)
-        const index = await documentIndex(document.kind, document.number)
-        const bound = await sealedPhone(id, row.dataKey, phone, true)
-        const known = row.name !== undefined && sameName(await open(row.name, 'name'), name)
+    async bindProven(id, { name, document, phone, proofing }) {
+      let outcome: Omit<Bound, 'citizen'> | undefined
+      const citizen = await change(id, async (row) => {
+        const bound = phone === undefined ? undefined : await rows.phone(row, phone, true)
+        const taken = takeover(row, { proofing, phone: bound?.index })
+        const held = (await opened(row)).phones
+        const numbersOf = (phones: readonly PhoneRow[]) =>
+          phones.flatMap((one) => held[row.phones.indexOf(one)]?.number ?? [])
+        const { reclaimed, known } = taken
+        outcome = { reclaimed, known, others: numbersOf(taken.others), ended: numbersOf(taken.ended) }
+        // A new phone may mean that the old ones were given up: the register is asked at their next use.
+        const others = known || !bound ? taken.others : taken.others.map((old) => ({ ...old, from: 0 }))
+        const same = row.name !== undefined && sameName(await rows.openName(row, row.name), name)
+        const documents = await withDocument(row, { ...document, status: 'proven' })
         return {
-          name: known ? row.name : await seal(name, 'name'),
-          documents: row.documents.map((old) =>
-            old.kind === document.kind && old.index === index && old.status === 'claimed'
-              ? { ...old, status: 'proven' as const }
-              : old,
-          ),
-          phones: [...row.phones.filter((old) => old.proven && old.index !== bound.index), bound],
+          name: same ? row.name : await rows.name(row, name),
+          documents: await withoutClaims(row, document, documents),
+          phones: [...others, ...(bound ? [bound] : [])],
           proofing: Math.max(row.proofing, proofing),
         }
-      }),
+      })
+      return { citizen, ...(outcome as Omit<Bound, 'citizen'>) }
+    },
 
     async confirmPhone(id, phone) {
       const index = await phoneIndex(phone)
@@ -211,6 +218,21 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
     async endPhone(id, phone) {
       const index = await phoneIndex(phone)
       return change(id, async ({ phones }) => ({ phones: phones.filter((old) => old.index !== index) }))
+    },
+
+    suspend: (id) => change(id, async () => ({ status: 'suspended' })),
+
+    rename: (id, name) => change(id, async (row) => ({ name: await rows.name(row, name) })),
+
+    async endDocument(id, { kind, number }, status, next) {
+      const index = await documentIndex(kind, number)
+      return change(id, async (row) => {
+        const old = row.documents.find((one) => one.kind === kind && one.index === index && stands(one))
+        const ended = row.documents.map((one) => (one === old ? { ...one, status, to: now() } : one))
+        const added = old && next !== undefined ? { kind, number: next, status: old.status } : undefined
+        const documents = added ? await withDocument({ ...row, documents: ended }, added) : ended
+        return { documents, proofing: documents.some((one) => one.status === 'proven') ? row.proofing : 1 }
+      })
     },
   }
 }

@@ -1,15 +1,16 @@
 /**
- * Proofing by three elements (DESIGN D8): a name and number that the register knows, and a phone that is that person's.
- * Name and number with somebody's phone only claim an account (L1). The register is asked only after the phone is
- * proven, and the answer never says which field was wrong (PAGES "Order is security").
+ * Proofing (DESIGN D8). Three elements, a name and number that the register knows and a phone that is that person's, make
+ * an account real (L2); name and number with somebody's phone only claim it (L1). A stronger proof takes the account from
+ * whoever held it. The register is asked only after the phone is proven, and no answer to a stranger says that name and
+ * number fit an account (PAGES "Order is security").
  */
 import type { Recorder } from '#src/audit/recorder.ts'
-import { isAppError } from '#src/errors.ts'
 import { isUnder14 } from '#src/identity/calendar.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
-import type { Document } from '#src/identity/id-number.ts'
+import { isFormatOnly, type Document } from '#src/identity/id-number.ts'
 import type { RegisterAnswer } from '#src/identity/registry.ts'
 import type { Directory } from './directory.ts'
+import type { Ownership, PersonalProof } from './ownership.ts'
 import type { RegisterCheck } from './register-check.ts'
 import type { Throttle } from './throttle.ts'
 import type { Trail } from './visit.ts'
@@ -35,23 +36,25 @@ export type ProofingRefusal =
   | 'renamed'
   | 'renumbered'
   | 'taken'
+  | 'closed'
   | 'phone-not-yours'
   | 'too-often'
   | 'unavailable'
 
 interface Dependencies {
-  readonly directory: Directory
+  readonly directory: Pick<Directory, 'phoneIndex' | 'documentIndex'>
   readonly check: RegisterCheck
   readonly throttle: Throttle
   readonly recorder: Recorder
-  /** Ends every session of a person. */
-  readonly endSessions: (person: string) => Promise<unknown>
+  readonly ownership: Ownership
   readonly now?: () => number
 }
 
 export interface Proofing {
   /** Asks the register and opens, binds or refuses; whatever happened is in the audit trail. */
   prove(input: ProofingInput): Promise<Proofed>
+  /** For a verifier of the person himself (card, face, window), which needs no register and no phone of his. */
+  provePersonally(proof: PersonalProof): Promise<Proofed>
 }
 
 const refused = (reason: ProofingRefusal): Proofed => ({ ok: false, reason })
@@ -67,7 +70,7 @@ const refusalOf: Readonly<Record<Exclude<RegisterAnswer['result'], 'match'>, Pro
 }
 
 export function createProofing(deps: Dependencies): Proofing {
-  const { directory, check, throttle, recorder, endSessions, now = Date.now } = deps
+  const { directory, check, throttle, recorder, ownership, now = Date.now } = deps
 
   /** Asks within the limits; a phone that has used up its own does not use up the number's. */
   const ask = async ({
@@ -90,32 +93,14 @@ export function createProofing(deps: Dependencies): Proofing {
     return answer
   }
 
-  /** Opens or binds; whoever loses a race for the same document settles with the owner that then exists. */
-  const settle = async (input: ProofingInput, phoneIsTheirs: boolean): Promise<Proofed> => {
-    const { document, name, phone, citizen } = input
-    const owner = await directory.byDocument(document.kind, document.number)
-    if (owner && owner.status !== 'active') return refused('taken')
-    // The person's own phone opens his account; somebody else's opens nobody's (three elements).
-    if (owner && phoneIsTheirs) {
-      const bound = await directory.bindProven(owner.id, { name, document, phone, proofing: 2 })
-      // Whoever had only claimed the account is out, with his phone.
-      if (owner.proofing < 2) await endSessions(owner.id)
-      return { ok: true, citizen: bound }
-    }
-    if (owner) return refused(owner.id === citizen?.id ? 'phone-not-yours' : 'taken')
-    try {
-      const opened = await directory.open({
-        name,
-        document: { kind: document.kind, number: document.number, status: phoneIsTheirs ? 'proven' : 'claimed' },
-        phone,
-        proven: phoneIsTheirs,
-        proofing: phoneIsTheirs ? 2 : 1,
-      })
-      return { ok: true, citizen: opened }
-    } catch (error) {
-      if (isAppError(error, 'conflict')) return settle(input, phoneIsTheirs)
-      throw error
-    }
+  const recordProofed = async (trail: Trail, proofed: Proofed): Promise<Proofed> => {
+    await recorder.record({
+      ...trail,
+      type: 'account.proofed',
+      outcome: proofed.ok ? 'ok' : 'refused',
+      ...(proofed.ok ? { person: proofed.citizen.id, level: proofed.citizen.proofing } : { reason: proofed.reason }),
+    })
+    return proofed
   }
 
   return {
@@ -138,17 +123,19 @@ export function createProofing(deps: Dependencies): Proofing {
       const answer = await ask(input)
       if (answer.result === 'too-often') return refuse('too-often')
       if (answer.result === 'unavailable') return refuse('unavailable', 'unavailable')
-      if (answer.result !== 'match') return refuse(refusalOf[answer.result], answer.result)
-      await record(`match, phone ${answer.phone}`)
-
-      const proofed = await settle(input, answer.phone === 'match')
-      await recorder.record({
-        ...trail,
-        type: 'account.proofed',
-        outcome: proofed.ok ? 'ok' : 'refused',
-        ...(proofed.ok ? { person: proofed.citizen.id, level: proofed.citizen.proofing } : { reason: proofed.reason }),
-      })
-      return proofed
+      // The register need not hold these: what it does not know is claimed by its format.
+      const byFormat = answer.result === 'mismatch' && isFormatOnly(document.kind)
+      if (answer.result !== 'match' && !byFormat) return refuse(refusalOf[answer.result], answer.result)
+      await record(answer.result === 'match' ? `match, phone ${answer.phone}` : answer.result)
+      const { name, phone } = input
+      return recordProofed(
+        trail,
+        answer.result === 'match' && answer.phone === 'match'
+          ? await ownership.prove({ document, name, phone, level: 2, trail })
+          : await ownership.claim(input, answer.result === 'match'),
+      )
     },
+
+    provePersonally: async (proof) => recordProofed(proof.trail, await ownership.prove(proof)),
   }
 }

@@ -12,6 +12,7 @@ import { parseName } from '#src/identity/name.ts'
 import { parsePhone } from '#src/identity/phone.ts'
 import type { Attempt, Attempts, Fault, Step } from './attempt.ts'
 import type { Challenges } from './challenge.ts'
+import type { Devices } from './devices.ts'
 import type { Directory } from './directory.ts'
 import type { PhoneConfirmation } from './phone-confirmation.ts'
 import { nextStep, personOf, reachedLevel } from './policy.ts'
@@ -32,6 +33,8 @@ export interface SignedIn {
   /** Seconds. */
   readonly at: number
   readonly remember: boolean
+  /** By what the browser is known from now on; none on a public computer. */
+  readonly device?: string
 }
 
 export interface SignIn {
@@ -52,6 +55,7 @@ interface Dependencies {
   readonly attempts: Attempts
   readonly directory: Pick<Directory, 'byPhone'>
   readonly challenges: Challenges
+  readonly devices: Pick<Devices, 'remember'>
   readonly proofing: Proofing
   readonly confirmation: PhoneConfirmation
   readonly recorder: Recorder
@@ -59,7 +63,7 @@ interface Dependencies {
 }
 
 export function createSignIn(deps: Dependencies): SignIn {
-  const { attempts, directory, challenges, proofing, confirmation, recorder, now = Date.now } = deps
+  const { attempts, directory, challenges, devices, proofing, confirmation, recorder, now = Date.now } = deps
 
   const provenPhone = ({ evidence }: Attempt): string | undefined =>
     evidence && 'phone' in evidence.subject ? evidence.subject.phone : undefined
@@ -94,17 +98,17 @@ export function createSignIn(deps: Dependencies): SignIn {
 
   /** A refused code leaves the attempt as it was, so that a second tab or an impatient press does no harm. */
   const sendTo = async (visit: Visit, attempt: Attempt, phone: string): Promise<void> => {
-    const sent = await challenges.send(visit, phone)
+    const sent = await challenges.send(visit, phone, attempt.place)
     if ('challenge' in sent) {
       const { publicComputer, documentKind, name } = attempt
       const { challenge } = sent
       return attempts.save(visit.uid, { publicComputer, documentKind, name, proofed: false, phone, challenge })
     }
-    const { code, variables } = sent
+    const { code, variables, place } = sent
     const standing = attempt.challenge && attempt.phone === phone
     await save(
       visit,
-      attempt,
+      place ? { ...attempt, place } : attempt,
       standing ? fail('code', code, { variables }) : fail('phone', code, { variables, typed: phone }),
     )
   }
@@ -132,7 +136,10 @@ export function createSignIn(deps: Dependencies): SignIn {
       const { challenge, evidence } = attempt
       if (evidence) return
       const judged = await challenges.judge(visit, attempt, code)
-      if ('code' in judged) return save(visit, attempt, fail('code', judged.code, { variables: judged.variables }))
+      if ('code' in judged) {
+        const { code, variables, place = attempt.place } = judged
+        return save(visit, attempt, { ...fail('code', code, { variables }), place })
+      }
       if (!challenge) return
       await attempts.prove(challenge.id, judged.evidence)
       const phone = provenPhone({ ...attempt, evidence: judged.evidence })
@@ -191,6 +198,7 @@ export function createSignIn(deps: Dependencies): SignIn {
       const { evidence } = attempt
       if (next !== 'done' || !person || !evidence) return undefined
       const level = reachedLevel(person, evidence, visit.channel)
+      const phone = provenPhone(attempt)
       const { verifier, amr, at } = evidence
       await recorder.record({
         ...trailOf(visit),
@@ -201,7 +209,9 @@ export function createSignIn(deps: Dependencies): SignIn {
         amr,
         level,
       })
-      return { accountId: person.id, level, amr, at: Math.floor(at / 1000), remember: !attempt.publicComputer }
+      const remember = !attempt.publicComputer
+      const device = remember && phone !== undefined && (await devices.remember(visit.device, phone, person.id))
+      return { accountId: person.id, level, amr, at: Math.floor(at / 1000), remember, ...(device ? { device } : {}) }
     },
   }
 }

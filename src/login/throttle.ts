@@ -1,14 +1,25 @@
 /**
  * The limits of sign-in: how often a code may be sent, guessed, and the register asked (PAGES.md, NIST SP 800-63B
- * §3.2.2). Keys are blind indexes and challenge ids, never plain numbers. A point is taken before the act it pays for,
- * so that many at once get no more than the limit.
+ * §3.2.2). Keys are blind indexes, keyed hashes and random ids, never plain numbers or addresses. A point is taken before
+ * the act it pays for, so that many at once get no more than the limit.
  */
 import { RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible'
 import type { Config } from '#src/config.ts'
 import type { Storage } from '#src/storage/storage.ts'
 import { StorageLimiter } from './limiter-store.ts'
 
-export type Limit = 'send-pause' | 'send-day' | 'answer' | 'failures-day' | 'register-phone' | 'register-number'
+export type Limit =
+  | 'send-pause'
+  | 'send-day'
+  | 'send-day-device'
+  | 'unsent-day'
+  | 'send-address'
+  | 'answer'
+  | 'failures-day'
+  | 'failures-day-device'
+  | 'failures-address'
+  | 'register-phone'
+  | 'register-number'
 
 export type Ticket =
   { readonly allowed: true; readonly left: number } | { readonly allowed: false; readonly retryAfterMs: number }
@@ -28,6 +39,7 @@ interface Dependencies {
 }
 
 const daySeconds = 86_400
+const lineSeconds = 60
 
 export function createThrottle({ storage, login, sms, now = Date.now }: Dependencies): Throttle {
   const limiter = (keyPrefix: Limit, points: number, seconds: number) =>
@@ -36,12 +48,28 @@ export function createThrottle({ storage, login, sms, now = Date.now }: Dependen
   const limiters: Record<Limit, RateLimiterAbstract> = {
     'send-pause': limiter('send-pause', 1, sms.resendAfter),
     'send-day': limiter('send-day', sms.perPhoneDaily, daySeconds),
+    'send-day-device': limiter('send-day-device', sms.perDeviceDaily, daySeconds),
+    'unsent-day': limiter('unsent-day', sms.perPhoneDaily, daySeconds),
+    'send-address': limiter('send-address', login.perAddress.sends, lineSeconds),
     answer: limiter('answer', sms.tries, Math.max(sms.validity, sms.largeTypeValidity)),
     // Not opened again by a new code (NIST SP 800-63B §3.1.3.2): the key is the phone, not the challenge.
     'failures-day': limiter('failures-day', login.failuresDaily, daySeconds),
+    'failures-day-device': limiter('failures-day-device', login.deviceFailuresDaily, daySeconds),
+    'failures-address': limiter('failures-address', login.perAddress.failures, lineSeconds),
     'register-phone': limiter('register-phone', login.registerChecksDaily, daySeconds),
     'register-number': limiter('register-number', login.registerChecksDaily, daySeconds),
   }
+
+  /** A line moves on at its pace: the n-th of a minute has his turn n / points minutes after its start. */
+  const turnMs = ({ consumedPoints, msBeforeNext }: RateLimiterRes, points: number): number => {
+    const elapsedMs = lineSeconds * 1000 - msBeforeNext
+    return Math.min((consumedPoints / points) * lineSeconds * 1000 - elapsedMs, login.perAddress.longestWait * 1000)
+  }
+
+  const waitMs = (limit: Limit, refusal: RateLimiterRes): number =>
+    limit === 'send-address' || limit === 'failures-address'
+      ? turnMs(refusal, limiters[limit].points)
+      : refusal.msBeforeNext
 
   return {
     async take(limit, key) {
@@ -49,7 +77,7 @@ export function createThrottle({ storage, login, sms, now = Date.now }: Dependen
         const { remainingPoints } = await limiters[limit].consume(key)
         return { allowed: true, left: remainingPoints }
       } catch (refusal) {
-        if (refusal instanceof RateLimiterRes) return { allowed: false, retryAfterMs: refusal.msBeforeNext }
+        if (refusal instanceof RateLimiterRes) return { allowed: false, retryAfterMs: waitMs(limit, refusal) }
         throw refusal
       }
     },

@@ -15,6 +15,8 @@ export interface Visit {
   readonly largeType: boolean
   readonly reference: string
   readonly address: string
+  /** What the browser brings to be known by; whether it is known, `devices` says. */
+  readonly device?: string | undefined
 }
 
 export type Trail = Required<Pick<AuditEvent, 'reference' | 'address' | 'application' | 'channel'>>

@@ -12,6 +12,7 @@ import { acrOf, type Level } from '#src/identity/assurance.ts'
 import type { SignedIn } from '#src/login/sign-in.ts'
 import { grantsInForce, type Application, type ClaimGrant, type ReleasedClaim } from './application.ts'
 import type { Applications } from './applications.ts'
+import type { ClaimEnds } from './claim-ends.ts'
 import { claimsAsked, saveGrant } from './grants.ts'
 import { noticeVersion, type Notices } from './notices.ts'
 import { askedLevel } from './policy.ts'
@@ -48,12 +49,13 @@ interface Dependencies {
   readonly applications: Applications
   readonly channels: Channels
   readonly notices: Notices
+  readonly claimEnds: Pick<ClaimEnds, 'ended'>
   readonly recorder: Recorder
   readonly now: () => number
 }
 
 export function createInteractions(deps: Dependencies): Interactions {
-  const { provider, applications, channels, notices, recorder, now } = deps
+  const { provider, applications, channels, notices, claimEnds, recorder, now } = deps
 
   const gone = async <T>(work: Promise<T>): Promise<T> => {
     try {
@@ -64,6 +66,12 @@ export function createInteractions(deps: Dependencies): Interactions {
     }
   }
 
+  /** Who was signed out because he had only claimed the account agrees to nothing more in its name. */
+  const claimEnded = async (uid: string | undefined): Promise<boolean> => {
+    const session = uid === undefined ? undefined : await provider.Session.findByUid(uid)
+    return session !== undefined && claimEnds.ended(session)
+  }
+
   return {
     async find(request, response, uid) {
       const found = await gone(provider.interactionDetails(request, response))
@@ -72,6 +80,7 @@ export function createInteractions(deps: Dependencies): Interactions {
       if (found.uid !== uid || !application || (prompt !== 'login' && prompt !== 'consent')) {
         throw new AppError('attempt_gone')
       }
+      if (prompt === 'consent' && (await claimEnded(found.session?.uid))) throw new AppError('attempt_gone')
       const asked = new Set(claimsAsked(application, found.params, now()))
       return {
         uid,

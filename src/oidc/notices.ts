@@ -22,6 +22,8 @@ export interface Notices {
   all(personId: string): Promise<readonly NoticeRecord[]>
   /** Forgets what was told and agreed to: the next sign-in tells and asks anew. */
   withdraw(personId: string, application: string): Promise<void>
+  /** Nothing that somebody agreed to who had only claimed the account binds its owner. */
+  withdrawAll(personId: string): Promise<void>
 }
 
 /** The version of what is told: any change of basis, law, purpose or retention makes another. */
@@ -42,7 +44,11 @@ const lifetimeMs = 366 * 86_400_000
 const idOf = (personId: string, application: string) => `${personId}|${application}`
 
 export function createNotices({ artifacts, now = Date.now }: Dependencies): Notices {
+  const withdraw: Notices['withdraw'] = (personId, application) => artifacts.remove(kind, idOf(personId, application))
+
   return {
+    withdraw,
+
     async standing(personId, application) {
       const found = await artifacts.get<NoticeRecord>(kind, idOf(personId, application.id))
       const version = noticeVersion(application, grantsInForce(application, now()))
@@ -61,6 +67,9 @@ export function createNotices({ artifacts, now = Date.now }: Dependencies): Noti
       return (await artifacts.byAccount<NoticeRecord>(kind, personId)).map(({ value }) => value)
     },
 
-    withdraw: (personId, application) => artifacts.remove(kind, idOf(personId, application)),
+    async withdrawAll(personId) {
+      for (const { value } of await artifacts.byAccount<NoticeRecord>(kind, personId))
+        await withdraw(personId, value.application)
+    },
   }
 }

@@ -6,6 +6,7 @@ import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provide
 import { acrOf, enough, levelOfAcr, type Level } from '#src/identity/assurance.ts'
 import { channelNamed, type Channels } from '#src/channels/channel.ts'
 import type { Application } from './application.ts'
+import type { ClaimEnds } from './claim-ends.ts'
 import { applicationOf } from './clients.ts'
 import { profileOf } from './profile.ts'
 
@@ -57,14 +58,14 @@ export function acrFor(application: Application | undefined, acr: string | undef
 const paramsOf = (ctx: KoaContextWithOIDC): Params => ({ ...ctx.oidc.params })
 
 /** The engine's prompts with our level check in place of its exact matches. */
-export function createPolicy(channels: Channels): interactionPolicy.DefaultPolicy {
+export function createPolicy(channels: Channels, claimEnds: Pick<ClaimEnds, 'ended'>): interactionPolicy.DefaultPolicy {
   const policy = interactionPolicy.base()
   const login = policy.get('login')
   const { Check } = interactionPolicy
   login?.checks.remove('essential_acr')
   login?.checks.remove('essential_acrs')
   login?.checks.add(
-    new Check('level', 'a higher level of assurance is required', (ctx) => {
+    new Check('level', 'a higher level of assurance is required', async (ctx) => {
       const application = applicationOf(ctx.oidc.client)
       if (!application) return Check.NO_NEED_TO_PROMPT
       const asked = askedLevel(application, paramsOf(ctx))
@@ -77,6 +78,7 @@ export function createPolicy(channels: Channels): interactionPolicy.DefaultPolic
       }
       const { session } = ctx.oidc
       if (!session?.accountId) return Check.NO_NEED_TO_PROMPT
+      if (await claimEnds.ended(session)) return Check.REQUEST_PROMPT
       return enough(levelOfAcr(session.acr ?? '') ?? 1, asked) ? Check.NO_NEED_TO_PROMPT : Check.REQUEST_PROMPT
     }),
   )

@@ -21,6 +21,7 @@ import { inService } from './application.ts'
 import { createAdapter } from './adapter.ts'
 import type { Applications } from './applications.ts'
 import { auditEngine } from './audit.ts'
+import type { ClaimEnds } from './claim-ends.ts'
 import { applicationOf, clientMetadata } from './clients.ts'
 import { explainErrors } from './error-answers.ts'
 import { loadStandingGrant, refuseUngrantedClaims } from './grants.ts'
@@ -45,6 +46,7 @@ export interface EngineParts {
   readonly channels: Channels
   readonly notices: Notices
   readonly releases: Releases
+  readonly claimEnds: ClaimEnds
   readonly findPerson: Directory['find']
   readonly recorder: Recorder
   readonly outbox: Outbox
@@ -181,7 +183,10 @@ function configuration(parts: EngineParts): Configuration {
     pkce: { required: needsPkce },
     findAccount: createFindAccount({ find: parts.findPerson, releases: parts.releases, now }),
     loadExistingGrant: (ctx) => loadStandingGrant(ctx, parts.notices, now()),
-    interactions: { policy: createPolicy(channels), url: (_ctx, interaction) => `/login/${interaction.uid}` },
+    interactions: {
+      policy: createPolicy(channels, parts.claimEnds),
+      url: (_ctx, interaction) => `/login/${interaction.uid}`,
+    },
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     // FAPI 2.0 §5.3.2.1: no rotation for sender-constrained tokens of confidential clients.
     rotateRefreshToken: (ctx) => !isFapi(ctx.oidc.client),

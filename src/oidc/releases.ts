@@ -16,6 +16,8 @@ export interface Releases {
   keep(personId: string, application: string, claims: readonly string[]): Promise<void>
   /** Newest first. */
   of(personId: string): Promise<readonly Release[]>
+  /** What left before belongs to whoever had claimed the account; the audit trail keeps it. */
+  hide(personId: string): Promise<void>
 }
 
 interface Dependencies {
@@ -26,19 +28,25 @@ interface Dependencies {
 
 const kind = 'Release'
 
+/** Different claims of one day stand side by side, so that no later, smaller release hides a larger one. */
+const idOf = (personId: string, { application, claims, at }: Release): string =>
+  [personId, application, dayInChina(at), ...claims].join('|')
+
 export function createReleases({ artifacts, retentionDays, now = Date.now }: Dependencies): Releases {
   return {
     async keep(personId, application, claims) {
       const at = now()
       const release: Release = { application, claims, at }
       const belonging = { expiresAt: at + retentionDays * 86_400_000, account: personId }
-      // Different claims of one day stand side by side, so that no later, smaller release hides a larger one.
-      const id = [personId, application, dayInChina(at), ...claims].join('|')
-      await artifacts.put(kind, id, release, belonging)
+      await artifacts.put(kind, idOf(personId, release), release, belonging)
     },
     async of(personId) {
       const found = await artifacts.byAccount<Release>(kind, personId)
       return found.map(({ value }) => value).toSorted((a, b) => b.at - a.at)
+    },
+    async hide(personId) {
+      for (const { value } of await artifacts.byAccount<Release>(kind, personId))
+        await artifacts.remove(kind, idOf(personId, value))
     },
   }
 }

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Client, Provider } from 'oidc-provider'
 import { levelOfAcr, type Level } from '#src/identity/assurance.ts'
 import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
+import type { ClaimEnds } from './claim-ends.ts'
 
 export interface CitizenSession {
   readonly uid: string
@@ -30,6 +31,8 @@ export interface Sessions {
   of(accountId: string): Promise<readonly CitizenSession[]>
   /** Ends the session of that uid, or all of them, and says how many ended. */
   end(accountId: string, uid?: string): Promise<number>
+  /** Ends every session below a level, and those about to begin: the account was reclaimed by a proof of that level. */
+  endBelow(accountId: string, level: Level): Promise<void>
   /** Ends what one application holds in every session: its grants and tokens. */
   leave(accountId: string, application: string): Promise<void>
 }
@@ -47,32 +50,38 @@ interface StoredSession {
 interface Dependencies {
   readonly artifacts: SealedArtifacts
   readonly provider: Provider
+  readonly claimEnds: ClaimEnds
   /** Stores a logout notice in the outbox. */
   readonly notify: (client: Client, accountId: string, sid: string | undefined) => Promise<void>
 }
 
 const kind = 'Session'
 
-export function createSessions({ artifacts, provider, notify }: Dependencies): Sessions {
+export function createSessions({ artifacts, provider, claimEnds, notify }: Dependencies): Sessions {
   const stored = (accountId: string) => artifacts.byAccount<StoredSession>(kind, accountId)
 
-  const endOne = async (accountId: string, { jti, authorizations = {} }: StoredSession): Promise<void> => {
+  const leaveAll = async (accountId: string, { authorizations = {} }: StoredSession): Promise<void> => {
     for (const [id, { sid, grantId }] of Object.entries(authorizations)) {
       const client = await provider.Client.find(id)
       if (client?.backchannelLogoutUri) await notify(client, accountId, sid)
       if (grantId) await artifacts.removeByGrant(grantId)
     }
-    await artifacts.remove(kind, jti)
   }
 
   return {
     async current(request, response) {
-      const { accountId, uid, acr } = await provider.Session.get(provider.createContext(request, response) as never)
-      return accountId === undefined ? undefined : { accountId, uid, level: levelOfAcr(acr ?? '') ?? 1 }
+      const session = await provider.Session.get(provider.createContext(request, response) as never)
+      const { accountId, uid, acr } = session
+      return accountId === undefined || (await claimEnds.ended(session))
+        ? undefined
+        : { accountId, uid, level: levelOfAcr(acr ?? '') ?? 1 }
     },
 
     async of(accountId) {
-      return (await stored(accountId)).map(({ value, expiresAt }) => ({
+      const all = await stored(accountId)
+      const ended = await Promise.all(all.map(({ value }) => claimEnds.ended({ ...value, accountId })))
+      const standing = all.filter((_, at) => !ended[at])
+      return standing.map(({ value, expiresAt }) => ({
         uid: value.uid,
         since: value.loginTs ?? 0,
         level: levelOfAcr(value.acr ?? '') ?? 1,
@@ -84,8 +93,22 @@ export function createSessions({ artifacts, provider, notify }: Dependencies): S
 
     async end(accountId, uid) {
       const ending = (await stored(accountId)).filter(({ value }) => uid === undefined || value.uid === uid)
-      for (const { value } of ending) await endOne(accountId, value)
+      for (const { value } of ending) {
+        await leaveAll(accountId, value)
+        await artifacts.remove(kind, value.jti)
+      }
       return ending.length
+    },
+
+    async endBelow(accountId, level) {
+      await claimEnds.mark(accountId, level)
+      for (const { value, expiresAt } of await stored(accountId)) {
+        if ((levelOfAcr(value.acr ?? '') ?? 1) >= level) continue
+        await leaveAll(accountId, value)
+        // Ended by its mark, the row stays: the owner may be at this browser, and the engine would break off his sign-in.
+        const { authorizations: _, ...rest } = value
+        await artifacts.put(kind, value.jti, rest, { expiresAt, uid: value.uid, account: accountId })
+      }
     },
 
     async leave(accountId, application) {

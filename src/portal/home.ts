@@ -9,13 +9,13 @@ export interface Link {
   readonly url: string
 }
 
-interface Dependencies {
+export interface HomeParts {
   readonly pages: Pages
   readonly links: readonly Link[]
   readonly ready: () => Promise<boolean>
 }
 
-export function homePages({ pages, links, ready }: Dependencies): Router {
+export function homePages({ pages, links, ready }: HomeParts): Router {
   const router = Router()
   router.get('/', (request, response) => pages.send(request, response, { view: 'home', data: { applications: links } }))
   router.get(errorsPath, (request, response) =>

@@ -4,11 +4,12 @@
  */
 import { Router, type Request, type Response } from 'express'
 import { publicSentence } from '#src/errors.ts'
+import type { DeviceCookie } from '#src/http/device.ts'
 import { field, parseForm } from '#src/http/input.ts'
 import { formTargetsOf } from '#src/http/security.ts'
 import type { Pages } from '#src/http/pages.ts'
 import { visitOf } from '#src/http/visit.ts'
-import { documentKinds, type DocumentKind } from '#src/identity/id-number.ts'
+import { documentKinds, isFormatOnly, type DocumentKind } from '#src/identity/id-number.ts'
 import { maskName } from '#src/identity/name.ts'
 import { groupPhone, maskPhone } from '#src/identity/phone.ts'
 import type { Step } from '#src/login/attempt.ts'
@@ -17,10 +18,11 @@ import type { SignIn, Standing } from '#src/login/sign-in.ts'
 import type { Visit } from '#src/login/visit.ts'
 import type { Interaction, Interactions } from '#src/oidc/interaction.ts'
 
-interface Dependencies {
+export interface LoginParts {
   readonly interactions: Interactions
   readonly signIn: SignIn
   readonly pages: Pages
+  readonly deviceCookie: DeviceCookie
   readonly now: () => number
 }
 
@@ -33,6 +35,7 @@ const beyondInput: ReadonlySet<string> = new Set([
   'code_too_soon',
   'code_too_many',
   'code_failures_day',
+  'code_busy',
   'proof_unavailable',
   'proof_too-often',
 ])
@@ -44,7 +47,7 @@ const coded: ReadonlySet<string> = new Set<DocumentKind>([
   'foreigner-permanent-resident-card',
 ])
 
-function visitFor(request: Request, interaction: Interaction): Visit {
+function visitFor(request: Request, interaction: Interaction, device: string | undefined): Visit {
   const { locale, size, reference, address } = visitOf(request)
   return {
     uid: interaction.uid,
@@ -56,6 +59,7 @@ function visitFor(request: Request, interaction: Interaction): Visit {
     largeType: size === 'large',
     reference,
     address,
+    device,
   }
 }
 
@@ -87,25 +91,29 @@ function dataFor(
     kinds: documentKinds,
     kind: attempt.documentKind ?? documentKinds[0],
     coded: coded.has(attempt.documentKind ?? ''),
+    format: attempt.documentKind !== undefined && isFormatOnly(attempt.documentKind),
     name: step === 'name' ? (typed ?? attempt.name ?? '') : undefined,
     number: step === 'number' ? (typed ?? '') : undefined,
     registering: evidence !== undefined && attempt.person !== null && people.length > 0,
   }
 }
 
-export function loginPages({ interactions, signIn, pages, now }: Dependencies): Router {
+export function loginPages({ interactions, signIn, pages, deviceCookie, now }: LoginParts): Router {
   const router = Router()
 
   const found = async (request: Request, response: Response) => {
     const interaction = await interactions.find(request, response, String(request.params['uid']))
-    return { interaction, visit: visitFor(request, interaction) }
+    return { interaction, visit: visitFor(request, interaction, deviceCookie.read(request)) }
   }
 
   /** Sends the browser to where the attempt stands; a finished one goes back to the application. */
   const goOn = async (request: Request, response: Response, visit: Visit): Promise<void> => {
     const { attempt, next } = await signIn.standing(visit)
     const result = next === 'done' ? await signIn.conclude(visit) : undefined
-    if (result) return response.redirect(303, await interactions.signedIn(request, response, result))
+    if (result) {
+      if (result.device !== undefined) deviceCookie.write(response, result.device)
+      return response.redirect(303, await interactions.signedIn(request, response, result))
+    }
     const faulty = attempt.fault?.step as Step | undefined
     response.redirect(303, `/login/${visit.uid}/${faulty && reachable(faulty, next) ? faulty : next}`)
   }

@@ -18,7 +18,7 @@ import type { Releases } from '#src/oidc/releases.ts'
 import type { CurrentSession, Sessions } from '#src/oidc/sessions.ts'
 import { selfId, selfRequest } from './self.ts'
 
-interface Dependencies {
+export interface AccountParts {
   readonly issuer: string
   readonly pages: Pages
   readonly sessions: Sessions
@@ -39,7 +39,7 @@ const masked = ({ name, documents, phones, proofing }: Citizen) => ({
   phones: phones.map(({ number }) => maskPhone(number)),
 })
 
-export function accountPages(deps: Dependencies): Router {
+export function accountPages(deps: AccountParts): Router {
   const { issuer, pages, sessions, notices, releases, applications, directory, recorder } = deps
   const router = Router()
 
@@ -107,6 +107,9 @@ export function accountPages(deps: Dependencies): Router {
     const current = await signedIn(request, response)
     if (!current) return
     const application = field(request, 'application')
+    // Only what stands can be withdrawn, and only its name, never what was typed, reaches the trail.
+    const stands = (await notices.all(current.accountId)).some((notice) => notice.application === application)
+    if (!stands) return response.redirect(303, '/me')
     await record(request, current.accountId, { type: 'notice.withdrawn', application })
     await notices.withdraw(current.accountId, application)
     await sessions.leave(current.accountId, application)

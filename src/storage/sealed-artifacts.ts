@@ -4,11 +4,19 @@
  */
 import { sm3 } from 'jose'
 import type { Sealer, WrappedKey } from '#src/crypto/sealer.ts'
-import type { ArtifactRow, Artifacts } from './storage.ts'
+import type { ArtifactRow, Artifacts, DataKeys } from './storage.ts'
 
 export interface ArtifactKey {
   readonly wrapped: WrappedKey
   readonly context: string
+}
+
+/** The key of all artefacts; made at the first start. */
+export async function openArtifactKey(dataKeys: DataKeys, sealer: Pick<Sealer, 'newDataKey'>): Promise<ArtifactKey> {
+  const context = 'artifacts'
+  const known = await dataKeys.get(context)
+  const { wrapped } = known ?? (await dataKeys.add({ id: context, wrapped: await sealer.newDataKey(context) }))
+  return { wrapped, context }
 }
 
 export interface Belonging {

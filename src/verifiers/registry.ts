@@ -4,6 +4,7 @@
  */
 import type { Config } from '#src/config.ts'
 import { AppError } from '#src/errors.ts'
+import { withBreaker } from './breaker.ts'
 import type { SmsGateway } from './sms/gateway.ts'
 import { createSmsVerifier } from './sms/index.ts'
 import type { Verifier } from './verifier.ts'
@@ -13,11 +14,15 @@ export interface VerifierParts {
   /** Key that binds one-time codes, 32 bytes. */
   readonly codeKey: Uint8Array
   readonly smsGateway: SmsGateway
+  readonly now?: () => number
 }
 
 const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = {
-  sms: ({ config, codeKey, smsGateway }) =>
-    createSmsVerifier({ ...config.verifiers.sms, key: codeKey, gateway: smsGateway, city: config.city.name }),
+  sms({ config: { city, verifiers }, codeKey, smsGateway, now }) {
+    const { failures, pause } = verifiers.sms.breaker
+    const verifier = createSmsVerifier({ ...verifiers.sms, key: codeKey, gateway: smsGateway, city: city.name })
+    return withBreaker(verifier, { failures, pauseMs: pause * 1000, now })
+  },
 }
 
 export type Verifiers = ReadonlyMap<string, Verifier>

@@ -53,6 +53,8 @@ export interface Verifier {
   readonly cap: Level
   /** Wrong answers a challenge survives. */
   readonly tries: number
+  /** Is its back end known to be broken? It is offered then only where nothing else is. */
+  readonly down?: () => boolean
   begin(claim: Claim, input: unknown): Promise<Begun>
   finish(claim: Claim, keep: unknown, input: unknown): Promise<Outcome>
 }

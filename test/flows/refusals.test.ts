@@ -219,6 +219,17 @@ describe('what a sign-in refuses', () => {
         return (await visit(locale)).give('maria')
       },
     ],
+    proof_closed: [
+      'number',
+      async (locale) => {
+        const { kind, number } = await cast('ayiguli')
+        await (await own(locale, 'ayiguli')).give('ayiguli').catch(() => undefined)
+        const citizen = await server.app.directory.byDocument(kind, number)
+        await server.app.directory.suspend(citizen?.id ?? '')
+        server.clock.advance(61_000)
+        return (await own(locale, 'ayiguli')).give('ayiguli')
+      },
+    ],
     'proof_phone-not-yours': [
       'number',
       async (locale) => {
@@ -272,12 +283,12 @@ describe('what a sign-in refuses', () => {
     })
   }
 
-  it('has no sentence that is not heard here or where people share a phone or a server ends in between', () => {
+  it('has no sentence that is not heard here, where people share a phone, a server ends in between or an address is busy', () => {
     const all = locales.map((locale) => {
       const { fault } = JSON.parse(readFileSync(`views/locales/${locale}.json`, 'utf8')) as { fault: object }
       return Object.keys(fault).map((key) => key.replace(/_(one|other)$/, ''))
     })
-    const heard = new Set([...Object.keys(refusals), 'who_missing', 'code_used'])
+    const heard = new Set([...Object.keys(refusals), 'who_missing', 'code_used', 'code_busy'])
     for (const keys of all)
       assert.deepEqual(new Set(keys), new Set([...heard].filter((key) => !publicSentence(key, 'zh'))))
   })

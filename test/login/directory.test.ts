@@ -76,7 +76,7 @@ describe('the directory of citizens', () => {
 
   it('proves a claim by the own phone, and ends the claimant’s', async () => {
     const claimed = await directory.open(claim('yan', strangersPhone))
-    const proven = await directory.bindProven(claimed.id, proof('yan'))
+    const { citizen: proven } = await directory.bindProven(claimed.id, proof('yan'))
     assert.equal(proven.id, claimed.id)
     assert.equal(proven.proofing, 2)
     assert.equal(proven.documents[0]?.status, 'proven')
@@ -90,13 +90,13 @@ describe('the directory of citizens', () => {
 
   it('raises the proofing and never lowers it, and keeps phones that are proven', async () => {
     const opened = await directory.open(person('yan', { proofing: 3 }))
-    const bound = await directory.bindProven(opened.id, proof('yan', '+8619900000055'))
+    const { citizen: bound } = await directory.bindProven(opened.id, proof('yan', '+8619900000055'))
     assert.equal(bound.proofing, 3)
     assert.deepEqual(
       bound.phones.map(({ number }) => number),
       [member('yan').phone, '+8619900000055'],
     )
-    assert.equal((await directory.bindProven(opened.id, { ...proof('yan'), proofing: 4 })).proofing, 4)
+    assert.equal((await directory.bindProven(opened.id, { ...proof('yan'), proofing: 4 })).citizen.proofing, 4)
   })
 
   it('binds a phone once, however often it is proven, also at once', async () => {
@@ -118,9 +118,9 @@ describe('the directory of citizens', () => {
 
   it('takes over a new name, and leaves one that is only written differently as it was', async () => {
     const renamed = await directory.open(person('renamed', { name: member('renamed').formerNames[0] }))
-    assert.equal((await directory.bindProven(renamed.id, proof('renamed'))).name, member('renamed').name)
+    assert.equal((await directory.bindProven(renamed.id, proof('renamed'))).citizen.name, member('renamed').name)
     const maria = await directory.open(person('maria'))
-    const same = await directory.bindProven(maria.id, proof('maria', undefined, 'maria garcia lopez'))
+    const { citizen: same } = await directory.bindProven(maria.id, proof('maria', undefined, 'maria garcia lopez'))
     assert.equal(same.name, member('maria').name)
   })
 

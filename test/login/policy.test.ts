@@ -123,6 +123,17 @@ describe('what is offered', () => {
     assert.deepEqual(names(3), ['passkey'])
     assert.deepEqual(names(4), [])
   })
+  it('hides what is broken, unless nothing else is left', () => {
+    const broken = (name: string) => ({ ...(verifiers.get(name) as Verifier), down: () => true })
+    const namesOf = (...down: string[]) =>
+      offered(channel, new Map([...verifiers, ...down.map((name) => [name, broken(name)] as const)]), 1).map(
+        ({ name }) => name,
+      )
+    const all = names(1)
+    assert.ok(all.length > 1)
+    assert.deepEqual(namesOf(all[0] as string), all.slice(1))
+    assert.deepEqual(namesOf(...all), all)
+  })
   it('nothing that the channel does not name', () => assert.deepEqual(offered(web, new Map(), 1), []))
 })
 

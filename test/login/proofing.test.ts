@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
+import type { Citizen } from '#src/identity/citizen.ts'
+import { parseDocument } from '#src/identity/id-number.ts'
 import type { ProofingRefusal } from '#src/login/proofing.ts'
-import { member, numberOfAge, openLoginRooms, people, type LoginRooms } from '../support/login-rooms.ts'
+import { member, numberOfAge, openLoginRooms, people, trail, type LoginRooms } from '../support/login-rooms.ts'
 
 const strangersPhone = '+8619900000099'
+const proofOf = (key: string) => {
+  const { kind, number, name } = member(key)
+  return { name, document: { kind, number }, proofing: 2 as const }
+}
 
 describe('proofing by three elements', () => {
   let rooms: LoginRooms
@@ -84,7 +90,7 @@ describe('proofing by three elements', () => {
     const own = await opens(2, 'yan')
     assert.equal(own.id, claimed.id)
     assert.deepEqual(await rooms.directory.byPhone(strangersPhone), [])
-    assert.deepEqual(rooms.ended, [claimed.id], 'nor does a session of his stay open')
+    assert.deepEqual(new Set(rooms.ended), new Set([claimed.id]), 'nor does a session of his stay open')
     await refuses('taken', 'yan', { phone: strangersPhone })
   })
 
@@ -93,7 +99,8 @@ describe('proofing by three elements', () => {
     const row = await rooms.storage.people.byId(id)
     assert.ok(row)
     await rooms.storage.people.update({ ...row, status: 'suspended', version: row.version + 1 })
-    await refuses('taken', 'yan')
+    await refuses('closed', 'yan')
+    await refuses('taken', 'yan', { phone: strangersPhone })
   })
 
   it('lets two who share a phone both prove themselves by it', async () => {
@@ -119,6 +126,145 @@ describe('proofing by three elements', () => {
     assert.ok(owner.ok)
     assert.equal(owner.citizen.proofing, 2)
     assert.deepEqual(await rooms.directory.byPhone(strangersPhone), [])
+  })
+
+  describe('by a verifier of the person himself (level 3)', () => {
+    const own = '+8619900000077'
+    const personally = (over: { phone?: string; name?: string; level?: 2 | 3 | 4 } = {}) => {
+      const { kind, number, name } = member('yan')
+      const document = parseDocument(kind, number)
+      return rooms.proofing.provePersonally({ document, name, level: 3, trail, ...over })
+    }
+    const numbers = (citizen: Citizen) => citizen.phones.map(({ number }) => number)
+
+    it('takes an account of level 2 from whoever holds it: phones and sessions end, both sides are told', async () => {
+      const before = await opens(2, 'yan')
+      const proofed = await personally({ phone: own })
+      assert.ok(proofed.ok)
+      assert.equal(proofed.citizen.id, before.id)
+      assert.equal(proofed.citizen.proofing, 3)
+      assert.deepEqual(numbers(proofed.citizen), [own])
+      assert.deepEqual(await rooms.directory.byPhone(member('yan').phone ?? ''), [])
+      assert.deepEqual(new Set(rooms.ended), new Set([before.id]))
+      assert.deepEqual(rooms.told, [
+        { id: before.id, event: 'claim-ended', phone: member('yan').phone },
+        { id: before.id, event: 'reclaimed', phone: own },
+      ])
+      assert.ok(rooms.events.some(({ type, level }) => type === 'account.reclaimed' && level === 3))
+    })
+
+    it('takes it also without any phone, and then it opens by none', async () => {
+      await opens(2, 'yan')
+      const proofed = await personally()
+      assert.ok(proofed.ok)
+      assert.deepEqual(numbers(proofed.citizen), [])
+      assert.deepEqual(
+        rooms.told.map(({ event }) => event),
+        ['claim-ended'],
+      )
+    })
+
+    it('only raises an account that is proven by its own phone', async () => {
+      const before = await opens(2, 'yan')
+      await rooms.directory.bindProven(before.id, { ...proofOf('yan'), phone: '+8619900000078' })
+      const proofed = await personally({ phone: member('yan').phone ?? '' })
+      assert.ok(proofed.ok)
+      assert.equal(proofed.citizen.proofing, 3)
+      assert.equal(proofed.citizen.phones.length, 2)
+      assert.deepEqual(rooms.ended, [])
+      assert.deepEqual(rooms.told, [])
+    })
+
+    it('ends nothing of an account that was proven as well before', async () => {
+      await personally({ phone: own })
+      const again = await personally({ phone: '+8619900000079' })
+      assert.ok(again.ok)
+      assert.deepEqual(numbers(again.citizen), [own, '+8619900000079'])
+      assert.deepEqual(rooms.ended, [])
+      assert.deepEqual(
+        rooms.told.map(({ event, phone }) => [event, phone]),
+        [['phone-bound', own]],
+      )
+    })
+
+    it('is not undone by three elements: they add a phone, and take nothing', async () => {
+      await personally({ phone: own })
+      const citizen = await opens(3, 'yan')
+      assert.deepEqual(numbers(citizen), [own, member('yan').phone])
+      assert.deepEqual(rooms.ended, [])
+    })
+
+    it('opens an account to whoever has none, with or without a phone', async () => {
+      const proofed = await personally({ level: 4 })
+      assert.ok(proofed.ok)
+      assert.equal(proofed.citizen.proofing, 4)
+      assert.deepEqual(numbers(proofed.citizen), [])
+      await refuses('taken', 'yan', { phone: strangersPhone })
+    })
+
+    it('opens no suspended account', async () => {
+      const { id } = await opens(2, 'yan')
+      await rooms.directory.suspend(id)
+      assert.deepEqual(await personally(), { ok: false, reason: 'closed' })
+    })
+
+    it('gives nobody the account of another who has the same number, unless the register knows the name as his', async () => {
+      await opens(2, 'yan')
+      assert.deepEqual(await personally({ name: '钱一' }), { ok: false, reason: 'taken' })
+      rooms.answer({ result: 'renamed' })
+      const renamed = await personally({ name: '刘新' })
+      assert.ok(renamed.ok && renamed.citizen.name === '刘新')
+      rooms.register.setDown(true)
+      rooms.answer(undefined)
+      assert.deepEqual(await personally({ name: '钱一' }), { ok: false, reason: 'unavailable' })
+    })
+  })
+
+  it('asks once more about every other phone where a new one was proven', async () => {
+    const { id } = await opens(2, 'yan')
+    await rooms.directory.bindProven(id, { ...proofOf('yan'), phone: '+8619900000078' })
+    const citizen = await rooms.directory.byId(id)
+    assert.ok(citizen)
+    assert.equal(
+      rooms.confirmation.openedBy(member('yan').phone ?? '', citizen).proofing,
+      1,
+      'until the register says so',
+    )
+    assert.equal(rooms.confirmation.openedBy('+8619900000078', citizen).proofing, 2)
+    assert.equal(await rooms.confirmation.confirm(member('yan').phone ?? '', trail), true)
+    const after = await rooms.directory.byId(id)
+    assert.ok(after)
+    assert.equal(rooms.confirmation.openedBy(member('yan').phone ?? '', after).proofing, 2)
+  })
+
+  describe('a document judged by its format only', () => {
+    for (const [kind, number] of [
+      ['passport', 'XX1234567'],
+      ['hk-macao-travel-permit', 'H12345678'],
+      ['taiwan-travel-permit', '12345678'],
+    ] as const) {
+      it(`${kind}: opens a claim where the register knows nothing of it`, async () => {
+        const phone = strangersPhone
+        const citizen = await opens(1, 'yan', { kind, number, phone })
+        assert.deepEqual(
+          citizen.documents.map((document) => [document.number, document.status]),
+          [[number, 'claimed']],
+        )
+        assert.equal((await opens(1, 'yan', { kind, number, phone })).id, citizen.id, 'one account for one phone')
+        assert.notEqual((await opens(1, 'yan', { kind, number, phone: '+8619900000098' })).id, citizen.id)
+        assert.equal(await rooms.directory.byDocument(kind, number), undefined, 'the number is still free')
+      })
+    }
+
+    it('no other kind does', () => refuses('mismatch', 'yan', { name: '刘燕' }))
+
+    it('is taken like any other once it is proven of somebody', async () => {
+      rooms.answer({ result: 'match', phone: 'match' })
+      const holder = await opens(2, 'yan', { kind: 'passport', number: 'XX1234567' })
+      rooms.answer({ result: 'match', phone: 'mismatch' })
+      await refuses('taken', 'yan', { kind: 'passport', number: 'XX1234567', phone: strangersPhone })
+      assert.deepEqual(rooms.told, [{ id: holder.id, event: 'tried', phone: '' }])
+    })
   })
 
   describe('when the register cannot be reached', () => {

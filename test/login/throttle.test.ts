@@ -12,8 +12,11 @@ describe('the limits of sign-in', () => {
   const limits: readonly [Limit, (rooms: LoginRooms) => number, (rooms: LoginRooms) => number][] = [
     ['send-pause', () => 1, ({ config }) => config.verifiers.sms.resendAfter],
     ['send-day', ({ config }) => config.verifiers.sms.perPhoneDaily, () => 86_400],
+    ['send-day-device', ({ config }) => config.verifiers.sms.perDeviceDaily, () => 86_400],
+    ['unsent-day', ({ config }) => config.verifiers.sms.perPhoneDaily, () => 86_400],
     ['answer', ({ config }) => config.verifiers.sms.tries, ({ config }) => config.verifiers.sms.largeTypeValidity],
     ['failures-day', ({ config }) => config.login.failuresDaily, () => 86_400],
+    ['failures-day-device', ({ config }) => config.login.deviceFailuresDaily, () => 86_400],
     ['register-phone', ({ config }) => config.login.registerChecksDaily, () => 86_400],
     ['register-number', ({ config }) => config.login.registerChecksDaily, () => 86_400],
   ]
@@ -38,6 +41,32 @@ describe('the limits of sign-in', () => {
       assert.ok(refused.retryAfterMs > 0 && refused.retryAfterMs <= windowMs / 2)
       rooms.clock.advance(refused.retryAfterMs + 1)
       assert.equal((await rooms.throttle.take(limit, 'key')).allowed, true)
+    })
+  }
+
+  const lines: readonly [Limit, (rooms: LoginRooms) => number][] = [
+    ['send-address', ({ config }) => config.login.perAddress.sends],
+    ['failures-address', ({ config }) => config.login.perAddress.failures],
+  ]
+  for (const [limit, points] of lines) {
+    it(`${limit} gives turns at its pace, none sooner than another’s before it, and none beyond the longest wait`, async () => {
+      const longestMs = rooms.config.login.perAddress.longestWait * 1000
+      const waits: number[] = []
+      for (let count = 0; count < 4 * points(rooms); count += 1) {
+        const ticket = await rooms.throttle.take(limit, 'key')
+        waits.push(ticket.allowed ? 0 : ticket.retryAfterMs)
+      }
+      assert.deepEqual(
+        waits.slice(0, points(rooms)),
+        waits.slice(0, points(rooms)).map(() => 0),
+      )
+      const queue = waits.slice(points(rooms))
+      assert.ok(queue.every((wait, index) => wait > 0 && wait >= (queue[index - 1] ?? 0)))
+      const nth = (n: number) => Math.min((n / points(rooms)) * 60_000, longestMs)
+      queue.forEach((wait, index) => assert.ok(Math.abs(wait - nth(points(rooms) + index + 1)) < 400, `${wait}`))
+      assert.equal(queue.at(-1), longestMs)
+      rooms.clock.advance(60_001)
+      assert.equal((await rooms.throttle.take(limit, 'key')).allowed, true, 'the next minute begins anew')
     })
   }
 

@@ -32,7 +32,12 @@ interface Cookie {
   readonly path: string
 }
 
-export function openBrowser(origin: string, jar: ReadonlyMap<string, Cookie> = new Map()): Browser {
+/** @param own headers of every request, such as what a proxy would add */
+export function openBrowser(
+  origin: string,
+  jar: ReadonlyMap<string, Cookie> = new Map(),
+  own: Readonly<Record<string, string>> = {},
+): Browser {
   const cookies = new Map(jar)
 
   const remember = (headers: Headers): void => {
@@ -50,7 +55,7 @@ export function openBrowser(origin: string, jar: ReadonlyMap<string, Cookie> = n
     const url = new URL(path, origin)
     const fitting = [...cookies].filter(([, cookie]) => url.pathname.startsWith(cookie.path))
     const header = fitting.map(([key, { value }]) => `${key.split('|')[0]}=${value}`).join('; ')
-    const headers = { ...(header ? { cookie: header } : {}), ...(init.headers as Record<string, string>) }
+    const headers = { ...own, ...(header ? { cookie: header } : {}), ...(init.headers as Record<string, string>) }
     const response = await fetch(url, { ...init, redirect: 'manual', headers })
     remember(response.headers)
     return response
@@ -74,6 +79,6 @@ export function openBrowser(origin: string, jar: ReadonlyMap<string, Cookie> = n
       follow(path, { method: 'POST', body: new URLSearchParams(fields), headers: { ...headers } }),
     once,
     cookies: () => new Map([...cookies].map(([key, { value }]) => [key.split('|')[0] as string, value])),
-    clone: () => openBrowser(origin, cookies),
+    clone: () => openBrowser(origin, cookies, own),
   }
 }

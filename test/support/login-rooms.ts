@@ -11,20 +11,33 @@ import type { Citizen } from '#src/identity/citizen.ts'
 import { parseDocument } from '#src/identity/id-number.ts'
 import type { PopulationRegister, RegisterAnswer, RegisterQuery } from '#src/identity/registry.ts'
 import { createDirectory, type Directory } from '#src/login/directory.ts'
+import { createDevices, type Devices } from '#src/login/devices.ts'
+import { createLine, type Line } from '#src/login/line.ts'
 import { createPhoneConfirmation, type PhoneConfirmation } from '#src/login/phone-confirmation.ts'
+import type { CitizenNotices } from '#src/login/citizen-notices.ts'
+import { createOwnership } from '#src/login/ownership.ts'
 import { createProofing, type Proofed, type Proofing } from '#src/login/proofing.ts'
 import { createRegisterCheck } from '#src/login/register-check.ts'
 import { createThrottle, type Throttle } from '#src/login/throttle.ts'
 import { openStorage } from '#src/storage/open.ts'
+import { createSealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 import type { Storage } from '#src/storage/storage.ts'
 import { movableClock, type Clock } from './app.ts'
 
 export const trail = { reference: '00000-00000', address: '127.0.0.1', application: 'first', channel: 'web' }
 
+export interface Told {
+  readonly id: string
+  readonly event: string
+  readonly phone: string
+}
+
 export interface LoginRooms {
   readonly storage: Storage
   readonly directory: Directory
   readonly throttle: Throttle
+  readonly line: Line
+  readonly devices: Devices
   readonly proofing: Proofing
   readonly confirmation: PhoneConfirmation
   readonly register: FileRegister
@@ -33,6 +46,8 @@ export interface LoginRooms {
   /** What the register was asked. */
   readonly asked: readonly RegisterQuery[]
   readonly events: readonly AuditEvent[]
+  /** Whom the citizens' texts told of what. */
+  readonly told: readonly Told[]
   /** Whose sessions were ended. */
   readonly ended: readonly string[]
   readonly clock: Clock
@@ -64,6 +79,10 @@ export async function openLoginRooms(file = ':memory:', registerTimeoutMs = 5_00
   })
   const directory = createDirectory({ storage, sealer, now })
   const throttle = createThrottle({ storage, login: config.login, sms: config.verifiers.sms, now })
+  const line = createLine({ throttle, storage, key: randomBytes(32), now })
+  const artifactKey = { wrapped: await sealer.newDataKey('artifacts'), context: 'artifacts' }
+  const artifacts = createSealedArtifacts({ artifacts: storage.artifacts, sealer, key: artifactKey })
+  const devices = createDevices({ artifacts, storage, directory, perPerson: config.login.knownDevices, now })
   const register = createFileRegister()
   const asked: RegisterQuery[] = []
   const events: AuditEvent[] = []
@@ -82,12 +101,35 @@ export async function openLoginRooms(file = ':memory:', registerTimeoutMs = 5_00
   }
   const ended: string[] = []
   const endSessions = async (person: string) => void ended.push(person)
-  const proofing = createProofing({ directory, check, throttle, recorder, endSessions, now })
+  const told: Told[] = []
+  const notices: CitizenNotices = {
+    tell: async (citizen, event, phones) =>
+      void told.push(...phones.map((phone) => ({ id: citizen.id, event, phone }))),
+    tellOfTry: async ({ id }) => void told.push({ id, event: 'tried', phone: '' }),
+  }
+  const hidePast = async () => undefined
+  const ownership = createOwnership({ directory, check, recorder, notices, endSessions, hidePast })
+  const proofing = createProofing({ directory, check, throttle, recorder, ownership, now })
   const confirmDays = config.login.phoneConfirmDays
   const confirmation = createPhoneConfirmation({ directory, check, recorder, confirmDays, now })
 
   return {
-    ...{ storage, directory, throttle, proofing, confirmation, register, asked, events, ended, clock, config },
+    ...{
+      storage,
+      directory,
+      throttle,
+      line,
+      devices,
+      proofing,
+      confirmation,
+      register,
+      asked,
+      events,
+      told,
+      ended,
+      clock,
+      config,
+    },
     answer: (answer) => void (fixed = answer),
     prove(key, { citizen, ...over } = {}) {
       const { kind, number, name, phone = '+8619900000099' } = { ...member(key), ...over }

@@ -9,14 +9,14 @@ export interface Route {
   readonly method: string
   /** With its parameters, `/login/:uid/:step`. */
   readonly path: string
-  readonly owner: 'ours' | 'engine'
+  readonly owner: 'ours' | 'engine' | 'any'
   /** The engine's name of it. */
   readonly name?: string
 }
 
 interface Layer {
   readonly rawPath?: unknown
-  readonly route?: { readonly path: string; readonly methods: Readonly<Record<string, boolean>> }
+  readonly route?: { readonly path: string | readonly string[]; readonly methods: Readonly<Record<string, boolean>> }
   readonly handle: { readonly stack?: readonly Layer[] }
 }
 
@@ -24,8 +24,12 @@ function* walk(stack: readonly Layer[], mount = ''): Iterable<Route> {
   for (const { rawPath, route, handle } of stack) {
     const under = typeof rawPath === 'string' && rawPath !== '/' ? mount + rawPath : mount
     if (route) {
-      for (const method of Object.keys(route.methods))
-        yield { method: method.toUpperCase(), path: mount + route.path, owner: 'ours' }
+      // `all` names every method there is and hands it on, as a rule to the engine, whose routes say which it takes.
+      const named = Object.keys(route.methods)
+      const all = named.length > 10 || named.includes('_all')
+      for (const path of [route.path].flat())
+        for (const method of all ? ['get', 'post'] : named)
+          yield { method: method.toUpperCase(), path: mount + path, owner: all ? 'any' : 'ours' }
     } else if (handle.stack) yield* walk(handle.stack, under)
     // A middleware with a path of its own: static files.
     else if (under !== mount) yield { method: 'GET', path: `${under}/:file`, owner: 'ours' }
@@ -63,9 +67,12 @@ export async function startWithRoutes(
   for (const value of Object.values((await metadata.json()) as Record<string, unknown>)) {
     if (typeof value !== 'string' || !value.startsWith(`${server.url}/`)) continue
     const path = value.slice(server.url.length)
-    if (!all.some((route) => route.path === path)) all.push({ method: 'GET', path, owner: 'engine', name: 'metadata' })
+    if (!all.some((route) => route.path === path && route.owner !== 'any'))
+      all.push({ method: 'GET', path, owner: 'engine', name: 'metadata' })
   }
-  const keyed = new Map(all.map((route) => [`${route.method} ${route.path}`, route]))
+  const engines = new Set(all.filter(({ owner }) => owner === 'engine').map(({ path }) => path))
+  const answered = all.filter(({ owner, path }) => owner !== 'any' || !engines.has(path))
+  const keyed = new Map(answered.map((route) => [`${route.method} ${route.path}`, route]))
   return { server, routes: [...keyed.values()] }
 }
 

@@ -8,6 +8,8 @@ export interface Peer {
   readonly key: Buffer
   readonly url: string
   seen(): Promise<readonly { readonly path: string; readonly question: Record<string, unknown> }[]>
+  /** From now on every question is answered as at this path: `/broken`, `/hang`, `/refuse`; none: each as at its own. */
+  behave(path: string): Promise<void>
   close(): void
 }
 
@@ -22,6 +24,7 @@ export async function startPeer(): Promise<Peer> {
     key,
     url,
     seen: async () => (await (await fetch(`${url}/seen`)).json()) as never,
+    behave: async (path) => void (await (await fetch(`${url}/mode${path || '/'}`)).text()),
     close: () => void child.kill(),
   }
 }

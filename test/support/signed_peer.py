@@ -1,13 +1,14 @@
 """A peer of crypto/signed-http.ts in another language, from its description alone: Python's standard library.
 
 Prints its port. Behaviour by path: /sms, /register/check, /register/changes answer rightly; /flaky fails every first
-time; /unsigned, /forged, /long, /hang misbehave; /refuse answers 403. Everything it accepted is listed at GET /seen.
+time; /unsigned, /forged, /long, /hang, /broken misbehave; /refuse answers 403. Everything it accepted is
+listed at GET /seen. GET /mode/x makes every POST behave like path /x from then on, GET /mode/ each like its own.
 """
 import hashlib, hmac, json, sys, time, base64
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KEY = bytes.fromhex(sys.argv[1])
-seen, nonces, tries = [], set(), {}
+seen, nonces, tries, mode = [], set(), {}, ['']
 
 
 def b64(raw):
@@ -37,6 +38,9 @@ class Peer(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
+        if self.path.startswith('/mode'):
+            mode[0] = self.path[len('/mode'):].rstrip('/')
+            tries.clear()
         self.answer(200, json.dumps(seen).encode(), '')
 
     def answer(self, status, body, signature):
@@ -60,19 +64,20 @@ class Peer(BaseHTTPRequestHandler):
         answers = {'/sms': {'reference': 'r-1'}, '/register/changes': {'changes': [], 'cursor': 'c1'}}
         answer = check(question) if self.path.endswith('/check') else answers.get(self.path, {'reference': 'r-2'})
         text = json.dumps(answer).encode()
-        if self.path == '/hang':
+        way = mode[0] or self.path
+        if way == '/hang':
             time.sleep(20)
-        if self.path == '/long':
+        if way == '/long':
             text = b'"' + b'x' * 100000 + b'"'
-        if self.path == '/refuse':
+        if way == '/refuse':
             return self.answer(403, text, mac('403', nonce, sm3(text)))
-        if self.path == '/flaky' and tries[self.path] % 2 == 1:
+        if way == '/broken' or way == '/flaky' and tries[self.path] % 2 == 1:
             return self.answer(503, text, mac('503', nonce, sm3(text)))
-        if self.path == '/unsigned':
+        if way == '/unsigned':
             return self.answer(200, text, '')
         signature = mac('200', nonce, sm3(text))
-        if self.path == '/forged':
-            text = text.replace(b'r-2', b'r-3')
+        if way == '/forged':
+            text = text.replace(b'r-', b's-')
         self.answer(200, text, signature)
 
 

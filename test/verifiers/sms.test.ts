@@ -153,7 +153,7 @@ describe('the outbox gateway', () => {
 
 describe('the registry of verifiers', () => {
   const parts = {
-    config: { city: { name: city }, verifiers: { sms: settings } } as never,
+    config: { city: { name: city }, verifiers: { sms: { ...settings, breaker: { failures: 5, pause: 30 } } } } as never,
     codeKey: settings.key,
     smsGateway: createOutboxGateway(),
   }

@@ -3,7 +3,7 @@
  * text; positional gateways take the variables in the order of `order`.
  */
 export interface SmsText {
-  readonly template: 'code'
+  readonly template: 'code' | 'notice'
   readonly locale: 'zh' | 'en'
   readonly variables: { readonly [name: string]: string }
   readonly order: readonly string[]

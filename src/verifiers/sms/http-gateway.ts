@@ -1,7 +1,7 @@
 /**
  * A gateway behind signed HTTP, for whatever SMS service a city has: a small adapter on their side answers one POST.
  * The question is `{ id, phone, template, locale, variables, order, text }`, the answer `{ reference }`. A repeated
- * question carries the same `id`, so that a lost answer does not send two texts.
+ * question carries the same `id`, so that a lost answer does not send two texts. Both tries share the time.
  */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
@@ -15,7 +15,7 @@ export function createHttpGateway(peer: Omit<SignedPeer, 'retries'>): SmsGateway
     name: 'http',
     async send(phone, text) {
       const question = { id: randomUUID(), phone, ...text }
-      return answerSchema.parse(await askPeer({ ...peer, retries: 1 }, question))
+      return answerSchema.parse(await askPeer({ ...peer, timeoutMs: peer.timeoutMs / 2, retries: 1 }, question))
     },
   }
 }

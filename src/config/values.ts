@@ -1,0 +1,33 @@
+/** The kinds of value that settings have: levels, ports, seconds, addresses, origins, texts in both languages, peers. */
+import { isIP } from 'node:net'
+import { z } from 'zod'
+
+export const level = z.literal([1, 2, 3, 4])
+export const port = z.number().int().min(0).max(65535)
+export const seconds = z.number().int().positive()
+/** A breaker: failures in a row after which a back end is left alone, and for how long. */
+export const breaker = z.strictObject({ failures: z.number().int().min(1), pause: seconds })
+/** A service that shares a key with us (`crypto/signed-http.ts`); the key file holds at least 32 bytes, base64url. */
+export const peer = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }),
+  keyFile: z.string().min(1),
+  timeout: seconds.max(5),
+})
+export const bilingual = z.strictObject({ zh: z.string().min(1), en: z.string().min(1) })
+export const webAddress = z.url({ protocol: /^https?$/, error: 'must be a web address, https://…' })
+export const origin = z
+  .string()
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && new URL(text).origin === text, {
+    error: 'must be an origin such as https://id.example.gov.cn: lower case, no path, no slash at the end',
+  })
+
+/** An address or a range that `trust proxy` takes; the whole world is no proxy. */
+function isRange(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/')
+  const family = isIP(address)
+  const prefix = bits === undefined ? 1 : Number(bits)
+  return (
+    family !== 0 && more.length === 0 && Number.isInteger(prefix) && prefix >= 1 && prefix <= (family === 4 ? 32 : 128)
+  )
+}
+export const range = z.string().refine(isRange, { error: 'must be an IP address or a CIDR range such as 10.0.0.0/24' })

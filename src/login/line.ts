@@ -1,0 +1,51 @@
+/**
+ * The line before a busy address. A service hall or a carrier's NAT is one address for many people, so nobody is refused
+ * for it: beyond its pace each waits for his turn, never longer than the longest wait, and his place is kept. Nothing
+ * is held open meanwhile; the page says how long. Addresses stand in the counters under a keyed hash only.
+ */
+import { createHmac, randomUUID } from 'node:crypto'
+import type { Storage } from '#src/storage/storage.ts'
+import { networkOf } from './network.ts'
+import type { Throttle } from './throttle.ts'
+
+/** A turn that comes at a time, for one pass. */
+export interface Place {
+  readonly id: string
+  readonly at: number
+}
+
+export interface Line {
+  /** Undefined: go on. Else the place to come back with. */
+  pass(limit: 'send-address' | 'failures-address', address: string, place?: Place): Promise<Place | undefined>
+  /** The answer was no failure: it does not count. */
+  forgive(address: string): Promise<void>
+}
+
+interface Dependencies {
+  readonly throttle: Throttle
+  readonly storage: Pick<Storage, 'artifacts'>
+  /** At least 32 bytes. */
+  readonly key: Uint8Array
+  readonly now?: () => number
+}
+
+/** A place that nobody came back for is forgotten. */
+const keptMs = 3_600_000
+
+export function createLine({ throttle, storage, key, now = Date.now }: Dependencies): Line {
+  const keyOf = (address: string) =>
+    createHmac('sm3', key)
+      .update(`address|${networkOf(address)}`)
+      .digest('base64url')
+
+  return {
+    async pass(limit, address, place) {
+      if (place && now() < place.at) return place
+      const turn = place !== undefined && now() < place.at + keptMs
+      if (turn && (await storage.artifacts.spend('Place', place.id, place.at + 2 * keptMs))) return undefined
+      const ticket = await throttle.take(limit, keyOf(address))
+      return ticket.allowed ? undefined : { id: randomUUID(), at: now() + ticket.retryAfterMs }
+    },
+    forgive: (address) => throttle.giveBack('failures-address', keyOf(address)),
+  }
+}

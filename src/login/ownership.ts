@@ -1,0 +1,148 @@
+/**
+ * Whose account a document is (DESIGN D8): what is proven goes to its holder, opening his account where he has none, and
+ * ends what others held of it; what is only claimed goes to whoever comes first, as long as nobody has it.
+ */
+import type { Recorder } from '#src/audit/recorder.ts'
+import { isAppError } from '#src/errors.ts'
+import type { Level } from '#src/identity/assurance.ts'
+import type { Citizen } from '#src/identity/citizen.ts'
+import { isFormatOnly, type Document } from '#src/identity/id-number.ts'
+import { sameName } from '#src/identity/name.ts'
+import type { CitizenNotices } from './citizen-notices.ts'
+import type { Directory, Proof } from './directory.ts'
+import type { RegisterCheck } from './register-check.ts'
+import type { Trail } from './visit.ts'
+
+/** What was shown of a person: his name and document, and a phone that is his, if he brought one. */
+export interface PersonalProof {
+  readonly document: Pick<Document, 'kind' | 'number'>
+  readonly name: string
+  readonly level: Exclude<Level, 1>
+  /** E.164 */
+  readonly phone?: string
+  readonly trail: Trail
+}
+
+export interface PersonalClaim {
+  readonly document: Pick<Document, 'kind' | 'number'>
+  readonly name: string
+  /** E.164, in the hand of whoever claims. */
+  readonly phone: string
+  /** The account he signed in to, if any. */
+  readonly citizen?: Citizen
+}
+
+export type Owned =
+  | { readonly ok: true; readonly citizen: Citizen }
+  | { readonly ok: false; readonly reason: 'taken' | 'closed' | 'phone-not-yours' | 'unavailable' }
+
+interface Dependencies {
+  readonly directory: Directory
+  readonly check: RegisterCheck
+  readonly recorder: Pick<Recorder, 'record'>
+  readonly notices: CitizenNotices
+  /** Ends every session of a person that is below this level, and any that is just about to begin. */
+  readonly endSessions: (person: string, below: Level) => Promise<unknown>
+  /** Hides what was agreed to and released before the account was its owner's. */
+  readonly hidePast: (person: string) => Promise<unknown>
+}
+
+export interface Ownership {
+  /** Gives the account of a document to whom it was proven of, whoever held it with less. */
+  prove(proof: PersonalProof): Promise<Owned>
+  /** @param known the register knows this name and number; else the number is claimed by its format and stays free */
+  claim(claim: PersonalClaim, known: boolean): Promise<Owned>
+}
+
+const refused = (reason: Extract<Owned, { ok: false }>['reason']): Owned => ({ ok: false, reason })
+
+const opensBy = (phone: string, { status, phones }: Citizen): boolean =>
+  status === 'active' && phones.some(({ number }) => number === phone)
+
+export function createOwnership(deps: Dependencies): Ownership {
+  const { directory, check, recorder, notices, endSessions, hidePast } = deps
+
+  /** Binds what was proven; whoever held the account with less is out, and everybody concerned is told. */
+  const give = async (owner: Citizen, proof: Proof, trail: Trail): Promise<Owned> => {
+    // Before and after: a crash in between leaves nobody inside, and nobody slips in meanwhile.
+    if (proof.proofing > owner.proofing && !owner.phones.some(({ number }) => number === proof.phone))
+      await endSessions(owner.id, proof.proofing)
+    const { citizen, reclaimed, known, others, ended } = await directory.bindProven(owner.id, proof)
+    const record = (type: 'account.reclaimed' | 'phone.bound') =>
+      recorder.record({ ...trail, type, outcome: 'ok', person: owner.id, level: proof.proofing })
+    const own = proof.phone === undefined || known ? [] : [proof.phone]
+    if (reclaimed) {
+      await record('account.reclaimed')
+      await endSessions(owner.id, proof.proofing)
+      await hidePast(owner.id)
+      await notices.tell(citizen, 'claim-ended', ended)
+      await notices.tell(citizen, 'reclaimed', own)
+    } else if (own.length > 0) await record('phone.bound')
+    if (own.length > 0) await notices.tell(citizen, 'phone-bound', others)
+    return { ok: true, citizen }
+  }
+
+  /**
+   * Is the owner of this document whom it was proven of? Another name is his new one, or there are two people with one
+   * number (重号; passports of two states): only the register knows, by the name that was his.
+   */
+  const sameHolder = async (
+    { name: known, documents }: Citizen,
+    { document: { kind, number }, name }: PersonalProof,
+  ): Promise<boolean | 'unavailable'> => {
+    const held = documents.find((one) => one.kind === kind && one.number === number && one.status !== 'replaced')
+    if (!held) return false
+    if (known === undefined || sameName(known, name)) return true
+    const { result } = await check({ kind, number, name: known })
+    return result === 'unavailable' ? result : result === 'renamed'
+  }
+
+  /** Whoever loses a race for a document settles with the owner that then exists. */
+  const prove = async (proof: PersonalProof): Promise<Owned> => {
+    const { document, name, phone, level, trail } = proof
+    const { kind, number } = document
+    const bound: Proof = { name, document: { kind, number }, proofing: level, ...(phone ? { phone } : {}) }
+    const owner = await directory.byDocument(kind, number)
+    if (owner && owner.status !== 'active') return refused('closed')
+    if (owner) {
+      const same = await sameHolder(owner, proof)
+      if (same !== true) return refused(same === 'unavailable' ? same : 'taken')
+      return give(owner, bound, trail)
+    }
+    const claim = phone === undefined ? undefined : await directory.byUnreservedClaim(kind, number, phone)
+    try {
+      if (claim && phone !== undefined && opensBy(phone, claim)) return await give(claim, bound, trail)
+      const opening = { name, document: { kind, number, status: 'proven' as const }, proven: true, proofing: level }
+      return { ok: true, citizen: await directory.open({ ...opening, ...(phone ? { phone } : {}) }) }
+    } catch (error) {
+      if (isAppError(error, 'conflict')) return prove(proof)
+      throw error
+    }
+  }
+
+  /** A stranger's phone claims what nobody has; of an account that is there it learns nothing, and its owner is told. */
+  const claim = async (input: PersonalClaim, known: boolean): Promise<Owned> => {
+    const { document, name, phone, citizen } = input
+    const { kind, number } = document
+    const unreserved = isFormatOnly(kind)
+    const owner = known ? await directory.byDocument(kind, number) : undefined
+    if (owner) {
+      // He knows already that name and number fit: the claim is his own.
+      const own = owner.id === citizen?.id && owner.phones.every(({ proven }) => !proven)
+      if (own) return refused('phone-not-yours')
+      if (owner.status === 'active' && sameName(owner.name ?? '', name)) await notices.tellOfTry(owner)
+      return refused('taken')
+    }
+    const earlier = unreserved ? await directory.byUnreservedClaim(kind, number, phone) : undefined
+    if (earlier) return opensBy(phone, earlier) ? { ok: true, citizen: earlier } : refused('taken')
+    try {
+      const opening = { name, document: { kind, number, status: 'claimed' as const }, phone, proven: false }
+      return { ok: true, citizen: await directory.open({ ...opening, proofing: 1, unreserved }) }
+    } catch (error) {
+      if (isAppError(error, 'conflict')) return claim(input, known)
+      throw error
+    }
+  }
+
+  return { prove, claim }
+}
