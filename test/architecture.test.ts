@@ -49,7 +49,7 @@ const order: readonly (readonly string[])[] = [
   ['oidc'],
   ['login'],
   ['verifiers', 'verifiers/*', 'register', 'storage', 'storage/*', 'audit', 'outbox', 'staff', 'channels'],
-  ['identity', 'crypto'],
+  ['identity', 'crypto', 'peers'],
   ['jose', 'errors'],
 ]
 

@@ -1,47 +1,14 @@
-/**
- * A breaker around a register: after a few failures in a row it answers *unavailable* at once for a while, so that a
- * register that hangs does not hold every citizen for its whole timeout, and one that recovers is found again.
- */
+/** The breaker before a population register: while it is down the answer is *unavailable*, never *mismatch*. */
 import { AppError } from '#src/errors.ts'
 import type { PopulationRegister } from '#src/identity/registry.ts'
+import { createBreaker, type BreakerLimits } from '#src/peers/breaker.ts'
 
-interface Options {
-  /** Failures in a row that open it. */
-  readonly failures: number
-  /** How long it stays open before one question is let through. */
-  readonly pauseMs: number
-  readonly now?: () => number
-}
-
-export function withBreaker(
-  register: PopulationRegister,
-  { failures, pauseMs, now = Date.now }: Options,
-): PopulationRegister {
-  let failed = 0
-  let openUntil = 0
-  let probing = false
-
-  const guarded = async <T>(ask: () => Promise<T>): Promise<T> => {
-    const open = failed >= failures
-    if (open && (now() < openUntil || probing))
-      throw new AppError('register_unavailable', { detail: 'the breaker is open' })
-    probing = open
-    try {
-      const answer = await ask()
-      failed = 0
-      return answer
-    } catch (error) {
-      failed += 1
-      openUntil = now() + pauseMs
-      throw error
-    } finally {
-      probing = false
-    }
-  }
-
+export function withBreaker(register: PopulationRegister, limits: BreakerLimits): PopulationRegister {
+  const whenDown = () => new AppError('register_unavailable', { detail: 'the breaker is open' })
+  const breaker = createBreaker({ ...limits, whenDown })
   return {
     name: register.name,
-    check: (query) => guarded(() => register.check(query)),
+    check: (query) => breaker.run(() => register.check(query)),
     // The feed is asked in the background and has its own pace; its failures say nothing of a citizen's question.
     changes: (after, limit) => register.changes(after, limit),
   }

@@ -1,12 +1,12 @@
 /**
- * The population register behind signed HTTP (`crypto/signed-http.ts`): what a city's data bureau puts in front of its
+ * The population register behind signed HTTP (`peers/signed-http.ts`): what a city's data bureau puts in front of its
  * register. Whatever goes wrong on the way is *unavailable* and never *mismatch*.
  *
  * `POST <url>/check` takes `{ kind, number, name, phone? }` and answers a RegisterAnswer; `POST <url>/changes` takes
  * `{ after?, limit }` and answers RegisterChanges.
  */
 import { z } from 'zod'
-import { askPeer, type SignedPeer } from '#src/crypto/signed-http.ts'
+import { askPeer, type SignedPeer } from '#src/peers/signed-http.ts'
 import { AppError } from '#src/errors.ts'
 import { documentKinds } from '#src/identity/id-number.ts'
 import type { PopulationRegister } from '#src/identity/registry.ts'

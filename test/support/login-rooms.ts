@@ -108,7 +108,7 @@ export async function openLoginRooms(file = ':memory:', registerTimeoutMs = 5_00
     tellOfTry: async ({ id }) => void told.push({ id, event: 'tried', phone: '' }),
   }
   const hidePast = async () => undefined
-  const ownership = createOwnership({ directory, check, recorder, notices, endSessions, hidePast })
+  const ownership = createOwnership({ directory, recorder, notices, endSessions, hidePast })
   const proofing = createProofing({ directory, check, throttle, recorder, ownership, now })
   const confirmDays = config.login.phoneConfirmDays
   const confirmation = createPhoneConfirmation({ directory, check, recorder, confirmDays, now })

@@ -1,4 +1,4 @@
-"""A peer of crypto/signed-http.ts in another language, from its description alone: Python's standard library.
+"""A peer of peers/signed-http.ts in another language, from its description alone: Python's standard library.
 
 Prints its port. Behaviour by path: /sms, /register/check, /register/changes answer rightly; /flaky fails every first
 time; /unsigned, /forged, /long, /hang, /broken misbehave; /refuse answers 403. Everything it accepted is

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { PeerRefusal } from '#src/crypto/signed-http.ts'
+import { PeerRefusal } from '#src/peers/signed-http.ts'
 import { AppError, isAppError } from '#src/errors.ts'
 import { withBreaker } from '#src/verifiers/breaker.ts'
 import type { Claim, Verifier } from '#src/verifiers/verifier.ts'

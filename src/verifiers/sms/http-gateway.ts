@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { askPeer, type SignedPeer } from '#src/crypto/signed-http.ts'
+import { askPeer, type SignedPeer } from '#src/peers/signed-http.ts'
 import type { SmsGateway } from './gateway.ts'
 
 const answerSchema = z.object({ reference: z.string().min(1).max(200) })

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert'
-import { askPeer, PeerRefusal } from '#src/crypto/signed-http.ts'
+import { askPeer, PeerRefusal } from '#src/peers/signed-http.ts'
 import { createHttpRegister } from '#src/register/http-register.ts'
 import { withBreaker } from '#src/register/breaker.ts'
 import { isAppError } from '#src/errors.ts'
