@@ -9,7 +9,7 @@ import { recordRestores } from './audit/restored.ts'
 import { createChannels } from './channels/channel.ts'
 import type { Config } from './config.ts'
 import { loadKeys } from './crypto/key-store.ts'
-import { peerFrom } from './crypto/shared-key.ts'
+import { peerFrom } from './peers/shared-key.ts'
 import { runSelfTest } from './crypto/self-test.ts'
 import { createSoftwareSealer } from './crypto/software-sealer.ts'
 import { AppError } from './errors.ts'
@@ -159,7 +159,6 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const check = createRegisterCheck(register)
   const ownership = createOwnership({
     directory,
-    check,
     recorder,
     notices: createCitizenNotices({
       ...{ outbox, gateway, sealer, key: artifactKey, storage, recorder },
@@ -234,7 +233,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     register,
     artifacts,
     cursorKind: registerCursorKind,
-    apply: createRegisterChanges({ directory, recorder, endSessions: sessions.end, onFault, now }),
+    apply: createRegisterChanges({ directory, check, recorder, endSessions: sessions.end, onFault, now }),
     everyMs: config.register.followSeconds * 1000,
     onFault: (error) => log.warn({ err: error }, 'the changes of the register could not be followed'),
   })

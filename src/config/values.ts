@@ -7,7 +7,7 @@ export const port = z.number().int().min(0).max(65535)
 export const seconds = z.number().int().positive()
 /** A breaker: failures in a row after which a back end is left alone, and for how long. */
 export const breaker = z.strictObject({ failures: z.number().int().min(1), pause: seconds })
-/** A service that shares a key with us (`crypto/signed-http.ts`); the key file holds at least 32 bytes, base64url. */
+/** A service that shares a key with us (`peers/signed-http.ts`); the key file holds at least 32 bytes, base64url. */
 export const peer = z.strictObject({
   url: z.url({ protocol: /^https?$/ }),
   keyFile: z.string().min(1),

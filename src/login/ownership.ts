@@ -10,7 +10,6 @@ import { isFormatOnly, type Document } from '#src/identity/id-number.ts'
 import { sameName } from '#src/identity/name.ts'
 import type { CitizenNotices } from './citizen-notices.ts'
 import type { Directory, Proof } from './directory.ts'
-import type { RegisterCheck } from './register-check.ts'
 import type { Trail } from './visit.ts'
 
 /** What was shown of a person: his name and document, and a phone that is his, if he brought one. */
@@ -34,11 +33,10 @@ export interface PersonalClaim {
 
 export type Owned =
   | { readonly ok: true; readonly citizen: Citizen }
-  | { readonly ok: false; readonly reason: 'taken' | 'closed' | 'phone-not-yours' | 'unavailable' }
+  | { readonly ok: false; readonly reason: 'taken' | 'closed' | 'phone-not-yours' }
 
 interface Dependencies {
   readonly directory: Directory
-  readonly check: RegisterCheck
   readonly recorder: Pick<Recorder, 'record'>
   readonly notices: CitizenNotices
   /** Ends every session of a person that is below this level, and any that is just about to begin. */
@@ -59,8 +57,16 @@ const refused = (reason: Extract<Owned, { ok: false }>['reason']): Owned => ({ o
 const opensBy = (phone: string, { status, phones }: Citizen): boolean =>
   status === 'active' && phones.some(({ number }) => number === phone)
 
+/**
+ * Is the owner of this document whom it was proven of? A new name reaches his account by the register's feed; until then
+ * nobody can tell him from another with his number (重号; passports of two states), not even the register.
+ */
+const isHolder = ({ name = '', documents }: Citizen, { document: { kind, number }, name: proven }: PersonalProof) =>
+  sameName(name, proven) &&
+  documents.some((one) => one.kind === kind && one.number === number && one.status !== 'replaced')
+
 export function createOwnership(deps: Dependencies): Ownership {
-  const { directory, check, recorder, notices, endSessions, hidePast } = deps
+  const { directory, recorder, notices, endSessions, hidePast } = deps
 
   /** Binds what was proven; whoever held the account with less is out, and everybody concerned is told. */
   const give = async (owner: Citizen, proof: Proof, trail: Trail): Promise<Owned> => {
@@ -82,21 +88,6 @@ export function createOwnership(deps: Dependencies): Ownership {
     return { ok: true, citizen }
   }
 
-  /**
-   * Is the owner of this document whom it was proven of? Another name is his new one, or there are two people with one
-   * number (重号; passports of two states): only the register knows, by the name that was his.
-   */
-  const sameHolder = async (
-    { name: known, documents }: Citizen,
-    { document: { kind, number }, name }: PersonalProof,
-  ): Promise<boolean | 'unavailable'> => {
-    const held = documents.find((one) => one.kind === kind && one.number === number && one.status !== 'replaced')
-    if (!held) return false
-    if (known === undefined || sameName(known, name)) return true
-    const { result } = await check({ kind, number, name: known })
-    return result === 'unavailable' ? result : result === 'renamed'
-  }
-
   /** Whoever loses a race for a document settles with the owner that then exists. */
   const prove = async (proof: PersonalProof): Promise<Owned> => {
     const { document, name, phone, level, trail } = proof
@@ -104,11 +95,7 @@ export function createOwnership(deps: Dependencies): Ownership {
     const bound: Proof = { name, document: { kind, number }, proofing: level, ...(phone ? { phone } : {}) }
     const owner = await directory.byDocument(kind, number)
     if (owner && owner.status !== 'active') return refused('closed')
-    if (owner) {
-      const same = await sameHolder(owner, proof)
-      if (same !== true) return refused(same === 'unavailable' ? same : 'taken')
-      return give(owner, bound, trail)
-    }
+    if (owner) return isHolder(owner, proof) ? give(owner, bound, trail) : refused('taken')
     const claim = phone === undefined ? undefined : await directory.byUnreservedClaim(kind, number, phone)
     try {
       if (claim && phone !== undefined && opensBy(phone, claim)) return await give(claim, bound, trail)

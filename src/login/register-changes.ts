@@ -3,15 +3,19 @@
  * and may be told twice: what stands already is not done again. A change about nobody here is nothing.
  */
 import type { Recorder, AuditEvent } from '#src/audit/recorder.ts'
-import { isAppError } from '#src/errors.ts'
+import { AppError, isAppError } from '#src/errors.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
-import { parseDocument } from '#src/identity/id-number.ts'
+import { parseDocument, type DocumentKind } from '#src/identity/id-number.ts'
 import { parseName } from '#src/identity/name.ts'
-import type { RegisterChange } from '#src/identity/registry.ts'
+import type { RegisterAnswer, RegisterChange } from '#src/identity/registry.ts'
 import type { Directory } from './directory.ts'
+import type { RegisterCheck } from './register-check.ts'
+
+type Numbered = Parameters<Directory['endDocument']>[1]
 
 interface Dependencies {
   readonly directory: Pick<Directory, 'byDocument' | 'suspend' | 'rename' | 'endDocument'>
+  readonly check: RegisterCheck
   readonly recorder: Pick<Recorder, 'record'>
   /** Ends every session of a person. */
   readonly endSessions: (person: string) => Promise<unknown>
@@ -20,8 +24,25 @@ interface Dependencies {
   readonly now?: () => number
 }
 
+type Result = RegisterAnswer['result']
+const over: readonly Result[] = ['deceased', 'cancelled']
+
+/**
+ * A change names a number only, and two people may have had one (重号): it counts where the register answers so to our
+ * owner's name. A number that was corrected is asked about by the new one, which must be known as his.
+ */
+const confirming: Readonly<Record<RegisterChange['change'], readonly Result[]>> = {
+  deceased: over,
+  cancelled: over,
+  'document-void': ['document-void', ...over],
+  renamed: ['renamed'],
+  renumbered: ['match', 'renamed', 'renumbered', 'document-void', ...over],
+}
+
 export function createRegisterChanges(deps: Dependencies): (change: RegisterChange) => Promise<void> {
-  const { directory, recorder, endSessions, onFault, now = Date.now } = deps
+  const { directory, check, recorder, endSessions, onFault, now = Date.now } = deps
+
+  const parsed = (kind: DocumentKind, number: string): string => parseDocument(kind, number, now()).number
 
   const record = (owner: Citizen, { change, kind }: RegisterChange, type: AuditEvent['type'], more = {}) =>
     recorder.record({
@@ -37,6 +58,15 @@ export function createRegisterChanges(deps: Dependencies): (change: RegisterChan
     await endSessions(owner.id)
     await act()
     await endSessions(owner.id)
+  }
+
+  /** Does the register, asked by the name we know, say of our owner what the change says of his number? */
+  const isAbout = async ({ name }: Citizen, change: RegisterChange, document: Numbered): Promise<boolean> => {
+    if (name === undefined) return false
+    const number = change.change === 'renumbered' ? parsed(change.kind, change.newNumber) : document.number
+    const { result } = await check({ kind: document.kind, number, name })
+    if (result === 'unavailable') throw new AppError('register_unavailable', { detail: 'a change waits' })
+    return confirming[change.change].includes(result)
   }
 
   const suspend = async (owner: Citizen, change: RegisterChange): Promise<void> => {
@@ -60,7 +90,7 @@ export function createRegisterChanges(deps: Dependencies): (change: RegisterChan
   }
 
   const renumber = async (owner: Citizen, change: RegisterChange, old: Numbered, newNumber: string): Promise<void> => {
-    const { number } = parseDocument(old.kind, newNumber, now())
+    const number = parsed(old.kind, newNumber)
     const other = await directory.byDocument(old.kind, number)
     // He has an account by the new number as well: it keeps it, and this one is left without.
     const free = other === undefined || other.id === owner.id
@@ -70,13 +100,14 @@ export function createRegisterChanges(deps: Dependencies): (change: RegisterChan
   }
 
   const apply = async (change: RegisterChange): Promise<void> => {
-    const { kind, number } = parseDocument(change.kind, change.number, now())
+    const { kind } = change
+    const number = parsed(kind, change.number)
     const owner = await directory.byDocument(kind, number)
     // A number that was corrected is somebody else's now, if anybody's.
     const stands = owner?.documents.some(
       (one) => one.kind === kind && one.number === number && (one.status === 'proven' || one.status === 'claimed'),
     )
-    if (!owner || !stands) return
+    if (!owner || !stands || !(await isAbout(owner, change, { kind, number }))) return
     const old = { kind, number }
     switch (change.change) {
       case 'deceased':
@@ -101,5 +132,3 @@ export function createRegisterChanges(deps: Dependencies): (change: RegisterChan
     }
   }
 }
-
-type Numbered = Parameters<Directory['endDocument']>[1]

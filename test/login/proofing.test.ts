@@ -216,6 +216,13 @@ describe('proofing by three elements', () => {
     })
   })
 
+  it('gives nobody the account whose number was corrected, though the register knows somebody by it now', async () => {
+    const { id } = await opens(2, 'yan')
+    const { kind, number } = member('yan')
+    await rooms.directory.endDocument(id, { kind, number }, 'replaced', numberOfAge(40, rooms.clock.now()))
+    await refuses('taken', 'yan')
+  })
+
   it('asks once more about every other phone where a new one was proven', async () => {
     const { id } = await opens(2, 'yan')
     await rooms.directory.bindProven(id, { ...proofOf('yan'), phone: '+8619900000078' })

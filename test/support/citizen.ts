@@ -15,7 +15,7 @@ export interface Place {
 
 /** The newest code in the texts to a phone. */
 export function codeFor(server: Place, phone: string): string {
-  const code = server.gateway.texts(phone)[0]?.text.variables['code']
+  const code = server.gateway.texts(phone).find(({ text }) => text.template === 'code')?.text.variables['code']
   assert.ok(code, `no text reached ${phone}`)
   return code
 }
