@@ -33,6 +33,7 @@ import { createThrottle } from './login/throttle.ts'
 import type { ApplicationInput } from './oidc/application.ts'
 import { followApplicationFiles, seedApplications } from './oidc/application-watch.ts'
 import { createApplications } from './oidc/applications.ts'
+import { createBrowserBinding } from './oidc/browser-binding.ts'
 import { createClaimEnds } from './oidc/claim-ends.ts'
 import { createInteractions } from './oidc/interaction.ts'
 import { noticeLater } from './oidc/logout.ts'
@@ -198,6 +199,12 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const notices = createNotices({ artifacts, now })
   const releases = createReleases({ artifacts, retentionDays: config.audit.retentionDays, now })
   const claimEnds = createClaimEnds({ artifacts, now })
+  const browsers = createBrowserBinding({
+    artifacts,
+    https: issuer.startsWith('https:'),
+    lifetimeMs: login.attempt * 1000,
+    now,
+  })
   const provider = createEngine({
     config,
     artifacts,
@@ -209,6 +216,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     notices,
     releases,
     claimEnds,
+    browsers,
     findPerson: directory.find,
     recorder,
     outbox,
@@ -217,7 +225,10 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     onFault,
   })
   const sessions = createSessions({ artifacts, provider, claimEnds, notify: noticeLater(outbox) })
-  const interactions = createInteractions({ provider, applications, channels, notices, claimEnds, recorder, now })
+  const interactions = createInteractions({
+    ...{ provider, applications, channels, notices, claimEnds, browsers, recorder, now },
+    findPerson: directory.find,
+  })
 
   const handler = createSite({
     ...{ config, log, views, pages, issuer, now },

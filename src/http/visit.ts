@@ -3,6 +3,7 @@
  * visitor makes by `?lang=` and `?size=` are remembered on his device and nowhere else.
  */
 import { randomBytes } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import type { NextFunction, Request, Response } from 'express'
 import type { Locale } from '#src/errors.ts'
 
@@ -34,7 +35,7 @@ export function newReference(): string {
   return `${letters.slice(0, 5).join('')}-${letters.slice(5).join('')}`
 }
 
-export function cookieOf(request: Request, name: string): string | undefined {
+export function cookieOf(request: IncomingMessage, name: string): string | undefined {
   for (const pair of (request.headers.cookie ?? '').split(';')) {
     const [key, value] = pair.trim().split('=')
     if (key === name) return value

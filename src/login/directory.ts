@@ -17,6 +17,7 @@ import { takeover } from './takeover.ts'
 export interface Account {
   readonly id: string
   readonly status: Citizen['status']
+  readonly proofing: Level
   open(): Promise<Citizen>
 }
 
@@ -40,6 +41,21 @@ export interface Bound {
   readonly ended: readonly string[]
 }
 
+export interface Opening {
+  /** From `newPersonId`, where it has to be known before. */
+  readonly id?: string
+  readonly name: string
+  readonly document: NewDocument
+  readonly phone?: string
+  readonly proven: boolean
+  readonly proofing: Level
+  /** The number is claimed by its format alone and stays free for its true holder. */
+  readonly unreserved?: boolean
+}
+
+/** Random, and says nothing. */
+export const newPersonId = (): string => randomBytes(16).toString('base64url')
+
 type Numbered = Pick<NewDocument, 'kind' | 'number'>
 
 export interface Directory {
@@ -51,18 +67,8 @@ export interface Directory {
   byDocument(kind: DocumentKind, number: string): Promise<Citizen | undefined>
   /** Whoever claimed this number by its format alone, with this phone. */
   byUnreservedClaim(kind: DocumentKind, number: string, phone: string): Promise<Citizen | undefined>
-  /**
-   * @param person.unreserved the number is claimed by its format alone and stays free for its true holder
-   * @throws AppError `conflict` where the document already belongs to somebody
-   */
-  open(person: {
-    name: string
-    document: NewDocument
-    phone?: string
-    proven: boolean
-    proofing: Level
-    unreserved?: boolean
-  }): Promise<Citizen>
+  /** @throws AppError `conflict` where the document already belongs to somebody */
+  open(person: Opening): Promise<Citizen>
   /**
    * Keeps what was just proven to be one person's: name, document and phone. A claim of the document, and one that was
    * void, is proven then; phones end as `takeover` says; the proofing is raised, never lowered.
@@ -76,8 +82,8 @@ export interface Directory {
   suspend(id: string): Promise<Citizen>
   rename(id: string, name: string): Promise<Citizen>
   /**
-   * The document stands no more, and another takes its place if one is given; the proofing falls to 1 where none is
-   * proven then.
+   * The document stands no more, and another takes its place if one is given: also of one that a restore ended again,
+   * then as a claim, since nobody knows any more what it was. The proofing falls to 1 where none is proven then.
    * @throws AppError `conflict` where the other belongs to somebody else
    */
   endDocument(id: string, document: Numbered, status: 'void' | 'replaced', next?: string): Promise<Citizen>
@@ -159,15 +165,14 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
 
     async find(id) {
       const row = await storage.people.byId(id)
-      return row && { id: row.id, status: row.status, open: () => opened(row) }
+      return row && { id: row.id, status: row.status, proofing: row.proofing as Level, open: () => opened(row) }
     },
 
     async byPhone(phone) {
       return Promise.all((await storage.people.byPhone(await phoneIndex(phone))).map(opened))
     },
 
-    async open({ name, document, phone, proven, proofing, unreserved = false }) {
-      const id = randomBytes(16).toString('base64url')
+    async open({ id = newPersonId(), name, document, phone, proven, proofing, unreserved = false }) {
       const key = { id, dataKey: await sealer.newDataKey(keyContext(id)) }
       const number = unreserved && phone ? claimText(document.number, phone) : document.number
       const row: PersonRow = {
@@ -227,9 +232,11 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
     async endDocument(id, { kind, number }, status, next) {
       const index = await documentIndex(kind, number)
       return change(id, async (row) => {
-        const old = row.documents.find((one) => one.kind === kind && one.index === index && stands(one))
-        const ended = row.documents.map((one) => (one === old ? { ...one, status, to: now() } : one))
-        const added = old && next !== undefined ? { kind, number: next, status: old.status } : undefined
+        const old = row.documents.find((one) => one.kind === kind && one.index === index)
+        const standing = old && stands(old) ? old : undefined
+        const ended = row.documents.map((one) => (one === standing ? { ...one, status, to: now() } : one))
+        const left = standing?.status ?? (old?.status === 'replaced' ? 'claimed' : undefined)
+        const added = left && next !== undefined ? { kind, number: next, status: left } : undefined
         const documents = added ? await withDocument({ ...row, documents: ended }, added) : ended
         return { documents, proofing: documents.some((one) => one.status === 'proven') ? row.proofing : 1 }
       })

@@ -9,6 +9,8 @@ import { acrOf, levelOfAcr, sessionLevel, type Level } from '#src/identity/assur
 import type { Directory } from '#src/login/directory.ts'
 import { claimScopes, grantsInForce, type ReleasedClaim } from './application.ts'
 import { applicationOf } from './clients.ts'
+import { grantable } from './grants.ts'
+import type { Notices } from './notices.ts'
 import type { Releases } from './releases.ts'
 
 /** Released from L2 on (DESIGN D8): what is known of somebody only once he is known. */
@@ -40,13 +42,20 @@ async function levelBehind(ctx: Context, token: Token): Promise<Level> {
 }
 
 /** The claim names that are in force for an application and that this account can give to a session of that level. */
-function releasable(ctx: Context, citizen: Citizen, level: Level, now: number): AccountClaims {
+function releasable(
+  ctx: Context,
+  citizen: Citizen,
+  level: Level,
+  told: readonly ReleasedClaim[],
+  now: number,
+): AccountClaims {
   // Whoever claimed an account by another phone, or holds a phone that is not confirmed, learns nothing of its owner.
   if (level < 2 && citizen.proofing >= 2) return { sub: citizen.id }
   const application = applicationOf(ctx.oidc.client)
   const all = claimsOf(citizen, now)
   const released: Record<string, unknown> = { sub: citizen.id }
   for (const { claim } of application ? grantsInForce(application, now) : []) {
+    if (!told.includes(claim)) continue
     if (fromLevel2.has(claim) && sessionLevel(citizen.proofing, level) < 2) continue
     if (all[claim] === undefined) continue
     released[claim] = all[claim]
@@ -55,22 +64,27 @@ function releasable(ctx: Context, citizen: Citizen, level: Level, now: number): 
   return released as AccountClaims
 }
 
+/** Where the audit finds which claims a userinfo answer holds. */
+export const leavingClaims = 'LeavingClaims'
+
 interface Dependencies {
   readonly find: Directory['find']
   readonly releases: Releases
+  readonly notices: Pick<Notices, 'standing'>
   readonly now?: () => number
 }
 
 /** Of what could be released, what this request asks for: by scope or by name, and not refused by the citizen. */
 function askedFor(available: AccountClaims, scope: string, claims: object, rejected: readonly string[]): string[] {
   const scopes = new Set(scope.split(' '))
+  const named = new Set(Object.keys(claims).map(grantable))
   return Object.keys(claimScopes).filter((claim) => {
-    const asked = scopes.has(claimScopes[claim as ReleasedClaim]) || claim in claims
+    const asked = scopes.has(claimScopes[claim as ReleasedClaim]) || named.has(claim)
     return asked && available[claim] !== undefined && !rejected.includes(claim)
   })
 }
 
-export function createFindAccount({ find, releases, now = Date.now }: Dependencies): FindAccount {
+export function createFindAccount({ find, releases, notices, now = Date.now }: Dependencies): FindAccount {
   return async (ctx, id, token) => {
     const found = await find(id)
     if (found?.status !== 'active') return undefined
@@ -78,9 +92,12 @@ export function createFindAccount({ find, releases, now = Date.now }: Dependenci
       accountId: found.id,
       async claims(use, scope, claims, rejected) {
         if (use === 'id_token') return { sub: found.id }
-        const available = releasable(ctx, await found.open(), await levelBehind(ctx, token), now())
         const application = applicationOf(ctx.oidc.client)
+        // What the citizen has refused, withdrawn or not been told of since ends for tokens that are out as well.
+        const told = application ? ((await notices.standing(found.id, application))?.claims ?? []) : []
+        const available = releasable(ctx, await found.open(), await levelBehind(ctx, token), told, now())
         const leaving = askedFor(available, scope, claims ?? {}, rejected ?? [])
+        ctx.oidc.entity(leavingClaims, leaving)
         if (application && leaving.length > 0) await releases.keep(found.id, application.id, leaving)
         return available
       },

@@ -22,6 +22,9 @@ const grantable = new Set([
   'Grant',
 ])
 
+/** The mark of a session that has ended, under its uid. */
+export const sessionEnded = 'SessionEnded'
+
 /** The engine's payload, with the mark of having been spent where it looks for it. */
 function payloadOf(found: Opened<AdapterPayload> | undefined): AdapterPayload | undefined {
   if (!found) return undefined
@@ -44,14 +47,18 @@ export function createAdapter({ artifacts, findClient, now = Date.now }: Depende
         throw new errors.InvalidGrant('the assertion or proof was used before')
       }
       const grant = this.kind === 'Grant' ? id : payload.grantId
-      await artifacts.put(this.kind, id, payload, {
+      const session = this.kind === 'Session'
+      const written = await artifacts.put(this.kind, id, payload, {
         expiresAt,
         grant: grantable.has(this.kind) ? grant : undefined,
         uid: payload.uid,
         userCode: payload.userCode,
         // So that a citizen can see and end his sessions.
-        account: this.kind === 'Session' ? payload.accountId : undefined,
+        account: session ? payload.accountId : undefined,
+        unless: session && payload.uid ? { kind: sessionEnded, id: payload.uid } : undefined,
       })
+      // A request that had loaded the session before it was ended must not bring it back.
+      if (!written) throw new errors.SessionNotFound('the session has ended')
     }
 
     async find(id: string): Promise<AdapterPayload | undefined> {

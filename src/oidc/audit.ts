@@ -7,6 +7,7 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { AuditEvent, EventType, Recorder } from '#src/audit/recorder.ts'
 import { levelOfAcr } from '#src/identity/assurance.ts'
 import { visitOf } from '#src/http/visit.ts'
+import { leavingClaims } from './account.ts'
 import { applicationOf } from './clients.ts'
 
 const typeOfRoute: Readonly<Record<string, EventType>> = {
@@ -84,10 +85,14 @@ function eventOf(ctx: KoaContextWithOIDC): AuditEvent | undefined {
     facts: {
       route: oidc.route,
       ...(typeof grantType === 'string' && grantType in grantTypes ? { grantType } : {}),
-      ...(type === 'claims.released' && reason === undefined ? { scope: entities.AccessToken?.scope ?? '' } : {}),
+      ...(type === 'claims.released' && reason === undefined ? { claims: leavingOf(entities) } : {}),
     },
   }
 }
+
+/** Exactly the claims that the answer holds, whether asked for by scope or by name. */
+const leavingOf = (entities: object): readonly string[] =>
+  (Reflect.get(entities, leavingClaims) as readonly string[] | undefined) ?? []
 
 /** Only known words reach the trail; what a request says of itself does not. */
 const grantTypes = { authorization_code: true, refresh_token: true }

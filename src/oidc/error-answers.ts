@@ -39,6 +39,8 @@ export function explainErrors(provider: Provider): void {
     await next()
     const { oidc } = ctx as KoaContextWithOIDC
     if (!oidc) return
+    // An answer that failed after the engine had prepared a redirect must not carry its code.
+    if (ctx.status < 300 || ctx.status >= 400) ctx.remove('location')
     const body: unknown = ctx.body
     if (typeof body === 'object' && body !== null && 'error' in body && typeof body.error === 'string') {
       const { reference } = visitOf(ctx.req)

@@ -8,14 +8,17 @@ import { applicationOf } from './clients.ts'
 import type { Notices } from './notices.ts'
 
 /** Claims that say something of the sign-in and not of the citizen. */
-const protocolClaims = new Set(['sub', 'acr', 'amr', 'auth_time', 'sid', 'iss', 'phone_number_verified'])
+const protocolClaims = new Set(['sub', 'acr', 'amr', 'auth_time', 'sid', 'iss'])
+
+/** `phone_number_verified` goes with the number and never alone. */
+export const grantable = (name: string): string => (name === 'phone_number_verified' ? 'phone_number' : name)
 
 /** The `claims` parameter may name granted claims only (OpenID Connect Core §5.5). */
 export function refuseUngrantedClaims(client: Client, claims: ClaimsParameter, now: number): void {
   const application = applicationOf(client)
   const granted = new Set<string>(application ? grantsInForce(application, now).map(({ claim }) => claim) : [])
   const asked = [...Object.keys(claims.userinfo ?? {}), ...Object.keys(claims.id_token ?? {})]
-  if (asked.some((name) => !protocolClaims.has(name) && !granted.has(name))) {
+  if (asked.some((name) => !protocolClaims.has(name) && !granted.has(grantable(name)))) {
     throw new errors.InvalidRequest('claims: the application is not granted what it asks for')
   }
 }
@@ -28,7 +31,7 @@ export function claimsAsked(
 ): readonly ReleasedClaim[] {
   const scopes = new Set(String(params.scope ?? '').split(' '))
   const requested = typeof params.claims === 'string' ? (JSON.parse(params.claims) as Record<string, object>) : {}
-  const named = new Set(Object.values(requested).flatMap((group) => Object.keys(group ?? {})))
+  const named = new Set(Object.values(requested).flatMap((group) => Object.keys(group ?? {}).map(grantable)))
   return grantsInForce(application, now)
     .map(({ claim }) => claim)
     .filter((claim) => scopes.has(claimScopes[claim]) || named.has(claim))
@@ -63,12 +66,16 @@ export async function loadStandingGrant(
   const { client, session, provider, result, params } = ctx.oidc
   const application = applicationOf(client)
   if (!client || !application || !session?.accountId) return undefined
-  const known = result?.consent?.grantId ?? session.grantIdFor(client.clientId)
-  const grant = known ? await provider.Grant.find(known) : undefined
-  if (grant) return grant
+  // What he answered a moment ago stands for this request, whatever was kept of it.
+  const answered = result?.consent?.grantId
+  if (answered) return provider.Grant.find(answered)
   const asked = claimsAsked(application, params ?? {}, now)
   const record = await notices.standing(session.accountId, application)
-  if (asked.length > 0 && !asked.every((claim) => record?.claims.includes(claim))) return undefined
+  const answeredFor = [...(record?.claims ?? []), ...(record?.refused ?? [])]
+  if (!asked.every((claim) => answeredFor.includes(claim))) return undefined
+  const known = session.grantIdFor(client.clientId)
+  const grant = known ? await provider.Grant.find(known) : undefined
+  if (grant) return grant
   const standing = new provider.Grant({ accountId: session.accountId, clientId: client.clientId })
   await saveGrant(standing, asked, record?.claims ?? [])
   return standing

@@ -8,10 +8,12 @@ import type { Recorder } from '#src/audit/recorder.ts'
 import { channelNamed, type Channel, type Channels } from '#src/channels/channel.ts'
 import { AppError } from '#src/errors.ts'
 import { visitOf } from '#src/http/visit.ts'
-import { acrOf, type Level } from '#src/identity/assurance.ts'
+import { acrOf, levelOfAcr, type Level } from '#src/identity/assurance.ts'
+import type { Directory } from '#src/login/directory.ts'
 import type { SignedIn } from '#src/login/sign-in.ts'
 import { grantsInForce, type Application, type ClaimGrant, type ReleasedClaim } from './application.ts'
 import type { Applications } from './applications.ts'
+import type { BrowserBinding } from './browser-binding.ts'
 import type { ClaimEnds } from './claim-ends.ts'
 import { claimsAsked, saveGrant } from './grants.ts'
 import { noticeVersion, type Notices } from './notices.ts'
@@ -25,9 +27,10 @@ export interface Interaction {
   readonly asked: Level
   /** The signed-in account, where there is one. */
   readonly accountId?: string
+  /** The level of its session. */
+  readonly level: Level
   /** The granted claims this request asks for, each with its basis. */
   readonly grants: readonly ClaimGrant[]
-  readonly grantId?: string
 }
 
 export interface Interactions {
@@ -50,12 +53,14 @@ interface Dependencies {
   readonly channels: Channels
   readonly notices: Notices
   readonly claimEnds: Pick<ClaimEnds, 'ended'>
+  readonly browsers: Pick<BrowserBinding, 'holds'>
+  readonly findPerson: Directory['find']
   readonly recorder: Recorder
   readonly now: () => number
 }
 
 export function createInteractions(deps: Dependencies): Interactions {
-  const { provider, applications, channels, notices, claimEnds, recorder, now } = deps
+  const { provider, applications, channels, notices, claimEnds, browsers, recorder, now } = deps
 
   const gone = async <T>(work: Promise<T>): Promise<T> => {
     try {
@@ -75,6 +80,7 @@ export function createInteractions(deps: Dependencies): Interactions {
   return {
     async find(request, response, uid) {
       const found = await gone(provider.interactionDetails(request, response))
+      if (!(await browsers.holds(request, found.uid))) throw new AppError('attempt_gone')
       const application = await applications.get(String(found.params['client_id']))
       const prompt = found.prompt.name
       if (found.uid !== uid || !application || (prompt !== 'login' && prompt !== 'consent')) {
@@ -90,7 +96,7 @@ export function createInteractions(deps: Dependencies): Interactions {
         asked: askedLevel(application, found.params),
         grants: grantsInForce(application, now()).filter(({ claim }) => asked.has(claim)),
         ...(found.session?.accountId === undefined ? {} : { accountId: found.session.accountId }),
-        ...(found.grantId === undefined ? {} : { grantId: found.grantId }),
+        level: levelOfAcr(found.session?.acr ?? '') ?? 1,
       }
     },
 
@@ -100,7 +106,7 @@ export function createInteractions(deps: Dependencies): Interactions {
     },
 
     async answered(request, response, interaction, agreed) {
-      const { application, accountId, grants, grantId } = interaction
+      const { application, accountId, grants, level } = interaction
       if (accountId === undefined) throw new AppError('attempt_gone')
       const claims = grants.map(({ claim }) => claim)
       await recorder.record({
@@ -117,11 +123,18 @@ export function createInteractions(deps: Dependencies): Interactions {
         },
       })
       const standing = await notices.standing(accountId, application)
-      const others = standing?.claims.filter((claim) => !claims.includes(claim)) ?? []
-      await notices.keep(accountId, application, [...others, ...agreed])
-      const known = grantId === undefined ? undefined : await provider.Grant.find(grantId)
-      const grant = known ?? new provider.Grant({ accountId, clientId: application.id })
-      const consent = { grantId: await saveGrant(grant, claims, agreed) }
+      const untouched = (of: readonly ReleasedClaim[] = []) => of.filter((claim) => !claims.includes(claim))
+      const others = untouched(standing?.claims)
+      const answer = {
+        claims: [...others, ...agreed],
+        refused: [...untouched(standing?.refused), ...claims.filter((claim) => !agreed.includes(claim))],
+      }
+      // Whoever is only registered here, at an account that is somebody's, answers for himself and not for its owner.
+      const person = await deps.findPerson(accountId)
+      if (level >= Math.min(person?.proofing ?? 4, 2)) await notices.keep(accountId, application, answer)
+      // A grant of its own for each answer: what was refused before may be agreed to now.
+      const grant = new provider.Grant({ accountId, clientId: application.id })
+      const consent = { grantId: await saveGrant(grant, [...claims, ...others], answer.claims) }
       return gone(provider.interactionResult(request, response, { consent }, { mergeWithLastSubmission: true }))
     },
 

@@ -11,13 +11,15 @@ export interface NoticeRecord {
   readonly application: string
   readonly version: string
   readonly claims: readonly ReleasedClaim[]
+  /** What he did not agree to: he is not asked again by himself. */
+  readonly refused: readonly ReleasedClaim[]
   readonly at: number
 }
 
 export interface Notices {
   /** What stands for this person and application, if it is still what the application would be told. */
   standing(personId: string, application: Application): Promise<NoticeRecord | undefined>
-  keep(personId: string, application: Application, claims: readonly ReleasedClaim[]): Promise<void>
+  keep(personId: string, application: Application, answer: Pick<NoticeRecord, 'claims' | 'refused'>): Promise<void>
   /** Everything that stands for a person, newest first. */
   all(personId: string): Promise<readonly NoticeRecord[]>
   /** Forgets what was told and agreed to: the next sign-in tells and asks anew. */
@@ -46,6 +48,13 @@ const idOf = (personId: string, application: string) => `${personId}|${applicati
 export function createNotices({ artifacts, now = Date.now }: Dependencies): Notices {
   const withdraw: Notices['withdraw'] = (personId, application) => artifacts.remove(kind, idOf(personId, application))
 
+  const withdrawAll: Notices['withdrawAll'] = async (personId) => {
+    const some = await artifacts.byAccount<NoticeRecord>(kind, personId)
+    for (const { value } of some) await withdraw(personId, value.application)
+    // The store gives them in bounded portions.
+    if (some.length > 0) await withdrawAll(personId)
+  }
+
   return {
     withdraw,
 
@@ -55,10 +64,10 @@ export function createNotices({ artifacts, now = Date.now }: Dependencies): Noti
       return found?.value.version === version ? found.value : undefined
     },
 
-    async keep(personId, application, claims) {
+    async keep(personId, application, { claims, refused }) {
       const at = now()
       const version = noticeVersion(application, grantsInForce(application, at))
-      const record: NoticeRecord = { application: application.id, version, claims, at }
+      const record: NoticeRecord = { application: application.id, version, claims, refused, at }
       const belonging = { expiresAt: at + lifetimeMs, account: personId }
       await artifacts.put(kind, idOf(personId, application.id), record, belonging)
     },
@@ -67,9 +76,6 @@ export function createNotices({ artifacts, now = Date.now }: Dependencies): Noti
       return (await artifacts.byAccount<NoticeRecord>(kind, personId)).map(({ value }) => value)
     },
 
-    async withdrawAll(personId) {
-      for (const { value } of await artifacts.byAccount<NoticeRecord>(kind, personId))
-        await withdraw(personId, value.application)
-    },
+    withdrawAll,
   }
 }

@@ -18,11 +18,12 @@ import type { Outbox } from '#src/outbox/outbox.ts'
 import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 import { acrValues, claimTable, createFindAccount } from './account.ts'
 import { inService } from './application.ts'
-import { createAdapter } from './adapter.ts'
+import { createAdapter, sessionEnded } from './adapter.ts'
 import type { Applications } from './applications.ts'
 import { auditEngine } from './audit.ts'
 import type { ClaimEnds } from './claim-ends.ts'
 import { applicationOf, clientMetadata } from './clients.ts'
+import { refuseForeignBrowsers, type BrowserBinding } from './browser-binding.ts'
 import { explainErrors } from './error-answers.ts'
 import { loadStandingGrant, refuseUngrantedClaims } from './grants.ts'
 import { logoutPages, noticeLater, replaceSelfSubmittingPages, sendNotices } from './logout.ts'
@@ -46,6 +47,7 @@ export interface EngineParts {
   readonly channels: Channels
   readonly notices: Notices
   readonly releases: Releases
+  readonly browsers: BrowserBinding
   readonly claimEnds: ClaimEnds
   readonly findPerson: Directory['find']
   readonly recorder: Recorder
@@ -82,6 +84,9 @@ function closeCors(provider: Provider): void {
     for (const header of ['origin', 'methods', 'headers']) ctx.remove(`access-control-allow-${header}`)
   })
 }
+
+/** Longer than any session lives. */
+const sessionMarkMs = 31 * 86_400_000
 
 /** Plain names on http://localhost; prefixes where TLS makes them possible (engine trap 8). */
 const cookieNames = (https: boolean) => ({
@@ -181,11 +186,14 @@ function configuration(parts: EngineParts): Configuration {
     responseTypes: ['code'],
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     pkce: { required: needsPkce },
-    findAccount: createFindAccount({ find: parts.findPerson, releases: parts.releases, now }),
+    findAccount: createFindAccount({ find: parts.findPerson, releases: parts.releases, notices: parts.notices, now }),
     loadExistingGrant: (ctx) => loadStandingGrant(ctx, parts.notices, now()),
     interactions: {
       policy: createPolicy(channels, parts.claimEnds),
-      url: (_ctx, interaction) => `/login/${interaction.uid}`,
+      async url(ctx, interaction) {
+        await parts.browsers.bind(ctx, interaction.uid)
+        return `/login/${interaction.uid}`
+      },
     },
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     // FAPI 2.0 §5.3.2.1: no rotation for sender-constrained tokens of confidential clients.
@@ -231,12 +239,14 @@ export function createEngine(parts: EngineParts): Provider {
         : parts.signers,
     findApplication: parts.applications.get,
     onLogoutNotice: noticeLater(parts.outbox),
+    onSessionEnd: async (uid) => void (await parts.artifacts.spend(sessionEnded, uid, parts.now() + sessionMarkMs)),
     acrFor,
   })
   // `http/canonical` has put our own host and scheme where the engine looks.
   provider.proxy = true
   explainErrors(provider)
   closeCors(provider)
+  refuseForeignBrowsers(provider, parts)
   auditEngine(provider, parts.recorder, parts.onFault)
   replaceSelfSubmittingPages(provider, parts.pages)
   provider.on('server_error', (_ctx, error) => parts.onFault(error))

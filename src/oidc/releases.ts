@@ -33,6 +33,13 @@ const idOf = (personId: string, { application, claims, at }: Release): string =>
   [personId, application, dayInChina(at), ...claims].join('|')
 
 export function createReleases({ artifacts, retentionDays, now = Date.now }: Dependencies): Releases {
+  const hide: Releases['hide'] = async (personId) => {
+    const some = await artifacts.byAccount<Release>(kind, personId)
+    for (const { value } of some) await artifacts.remove(kind, idOf(personId, value))
+    // The store gives them in bounded portions.
+    if (some.length > 0) await hide(personId)
+  }
+
   return {
     async keep(personId, application, claims) {
       const at = now()
@@ -44,9 +51,6 @@ export function createReleases({ artifacts, retentionDays, now = Date.now }: Dep
       const found = await artifacts.byAccount<Release>(kind, personId)
       return found.map(({ value }) => value).toSorted((a, b) => b.at - a.at)
     },
-    async hide(personId) {
-      for (const { value } of await artifacts.byAccount<Release>(kind, personId))
-        await artifacts.remove(kind, idOf(personId, value))
-    },
+    hide,
   }
 }

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Client, Provider } from 'oidc-provider'
 import { levelOfAcr, type Level } from '#src/identity/assurance.ts'
 import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
+import { sessionEnded } from './adapter.ts'
 import type { ClaimEnds } from './claim-ends.ts'
 
 export interface CitizenSession {
@@ -56,6 +57,8 @@ interface Dependencies {
 }
 
 const kind = 'Session'
+/** Longer than a session rolls on. */
+const markGraceMs = 7 * 86_400_000
 
 export function createSessions({ artifacts, provider, claimEnds, notify }: Dependencies): Sessions {
   const stored = (accountId: string) => artifacts.byAccount<StoredSession>(kind, accountId)
@@ -93,9 +96,12 @@ export function createSessions({ artifacts, provider, claimEnds, notify }: Depen
 
     async end(accountId, uid) {
       const ending = (await stored(accountId)).filter(({ value }) => uid === undefined || value.uid === uid)
-      for (const { value } of ending) {
-        await leaveAll(accountId, value)
-        await artifacts.remove(kind, value.jti)
+      for (const { value, expiresAt } of ending) {
+        await artifacts.spend(sessionEnded, value.uid, expiresAt + markGraceMs)
+        // What a request in flight has added until then ends as well.
+        const last = (await artifacts.byUid<StoredSession>(kind, value.uid))?.value ?? value
+        await leaveAll(accountId, last)
+        await artifacts.remove(kind, last.jti)
       }
       return ending.length
     },

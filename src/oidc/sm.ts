@@ -123,6 +123,8 @@ export interface SmProviderParts {
   readonly findApplication: (id: string) => Promise<Application | undefined>
   /** Replaces the engine's one-try logout notice (engine trap 3). */
   readonly onLogoutNotice: (client: Client, subject: string, sid: string | undefined) => Promise<void>
+  /** Told before a session is destroyed. */
+  readonly onSessionEnd: (uid: string) => Promise<void>
   /** The acr an application may be told (engine trap 6). */
   readonly acrFor: (application: Application | undefined, acr: string | undefined) => string | undefined
 }
@@ -147,6 +149,21 @@ function teachClientClass(Client: ClientClass, parts: SmProviderParts): ClientCl
   return Client
 }
 
+interface SessionClass {
+  new (payload?: object): { readonly uid: string; destroy(): Promise<void> }
+}
+
+/** A session that ends leaves its mark first, so that no request in flight writes it again. */
+function teachSession(Base: SessionClass, parts: SmProviderParts): SessionClass {
+  // The engine names its models by their class.
+  return class Session extends Base {
+    override async destroy(): Promise<void> {
+      await parts.onSessionEnd(this.uid)
+      await super.destroy()
+    }
+  }
+}
+
 interface ContextClass {
   new (ctx: object): { readonly acr: string | undefined; readonly client: Client | undefined }
 }
@@ -167,7 +184,7 @@ export function createSmProvider(parts: SmProviderParts): Provider {
   class SmProvider extends Provider {}
 
   /** The engine makes each of its classes at first use, behind a getter: so do we, on top of it. */
-  const teach = <T>(name: 'IdToken' | 'Client' | 'OIDCContext', teacher: (original: T) => T): void => {
+  const teach = <T>(name: 'IdToken' | 'Client' | 'OIDCContext' | 'Session', teacher: (original: T) => T): void => {
     let taught: T | undefined
     Object.defineProperty(SmProvider.prototype, name, {
       get(this: Provider): T {
@@ -177,6 +194,7 @@ export function createSmProvider(parts: SmProviderParts): Provider {
   }
   teach<IdTokenClass>('IdToken', teachIdToken)
   teach<ClientClass>('Client', (Client) => teachClientClass(Client, parts))
+  teach<SessionClass>('Session', (Session) => teachSession(Session, parts))
   teach<ContextClass>('OIDCContext', (Context) => teachContext(Context, parts))
 
   const standard = parts.signers.filter(({ alg }) => alg !== sm2Alg)

@@ -25,6 +25,7 @@ export interface Belonging {
   readonly uid?: string | undefined
   readonly userCode?: string | undefined
   readonly account?: string | undefined
+  readonly unless?: { readonly kind: string; readonly id: string } | undefined
 }
 
 export interface Opened<T> {
@@ -34,7 +35,8 @@ export interface Opened<T> {
 }
 
 export interface SealedArtifacts {
-  put(kind: string, id: string, value: unknown, belonging: Belonging): Promise<void>
+  /** False where the mark `belonging.unless` stands: then nothing was written. */
+  put(kind: string, id: string, value: unknown, belonging: Belonging): Promise<boolean>
   get<T>(kind: string, id: string): Promise<Opened<T> | undefined>
   byUid<T>(kind: string, uid: string): Promise<Opened<T> | undefined>
   byUserCode<T>(kind: string, userCode: string): Promise<Opened<T> | undefined>
@@ -69,16 +71,17 @@ export function createSealedArtifacts({ artifacts, sealer, key }: Dependencies):
   }
 
   return {
-    async put(kind, id, value, { expiresAt, grant, uid, userCode, account }) {
+    async put(kind, id, value, { expiresAt, grant, uid, userCode, account, unless }) {
       const place = hashed(id)
-      await artifacts.put(kind, place, {
+      const row = {
         payload: await sealer.seal(key.wrapped, key.context, JSON.stringify(value), `${kind}|${place}`),
         expiresAt,
         grant: hashedIf(grant),
         uid: hashedIf(uid),
         userCode: hashedIf(userCode),
         account: hashedIf(account),
-      })
+      }
+      return artifacts.put(kind, place, row, unless && { kind: unless.kind, id: hashed(unless.id) })
     },
     get: async (kind, id) => opened(kind, await artifacts.get(kind, hashed(id))),
     byUid: async (kind, uid) => opened(kind, await artifacts.byUid(kind, hashed(uid))),

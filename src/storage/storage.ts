@@ -112,7 +112,16 @@ export const registerCursorKind = 'RegisterCursor'
 export const lastingKinds: readonly string[] = [noticeKind, 'Release', registerCursorKind]
 
 export interface Artifacts {
-  put(kind: string, id: string, row: Omit<ArtifactRow, 'id' | 'spentAt'>): Promise<void>
+  /**
+   * Writes or replaces an artefact, and says whether it did: not where the mark `unless` stands, which is looked at in
+   * the same transaction, so that what was ended is not written again by whoever had read it before.
+   */
+  put(
+    kind: string,
+    id: string,
+    row: Omit<ArtifactRow, 'id' | 'spentAt'>,
+    unless?: { readonly kind: string; readonly id: string },
+  ): Promise<boolean>
   get(kind: string, id: string): Promise<ArtifactRow | undefined>
   byUid(kind: string, uid: string): Promise<ArtifactRow | undefined>
   byUserCode(kind: string, userCode: string): Promise<ArtifactRow | undefined>

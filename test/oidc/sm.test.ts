@@ -133,6 +133,7 @@ describe('the SM seam', () => {
       },
       findApplication: async () => ({ credential: { secretSm3: '' } }) as never,
       onLogoutNotice: async () => undefined,
+      onSessionEnd: async () => undefined,
       acrFor: (_application, acr) => acr,
     })
     const client = await provider.Client.find('x')

@@ -17,6 +17,7 @@ function cursorStore(first?: string) {
       if (state.failing) throw new AppError('storage_unavailable')
       state.puts += 1
       value = cursor as string
+      return true
     },
     remove: async () => void (value = undefined),
   }

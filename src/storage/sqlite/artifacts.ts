@@ -30,6 +30,7 @@ export function createArtifacts(db: Connection, clock: () => number): Artifacts 
      ON CONFLICT (kind, id) DO UPDATE SET spent_at = excluded.spent_at, expires_at = excluded.expires_at
      WHERE expires_at <= excluded.spent_at`,
   )
+  const marked = db.prepare('SELECT 1 FROM spent WHERE kind = ? AND id = ? AND expires_at > ?')
   const stands = db.prepare('SELECT 1 FROM artifacts WHERE kind = ? AND id = ?')
   const removeRow = db.prepare('DELETE FROM artifacts WHERE kind = ? AND id = ?')
   const removeGrant = db.prepare('DELETE FROM artifacts WHERE grant_id = ?')
@@ -39,11 +40,13 @@ export function createArtifacts(db: Connection, clock: () => number): Artifacts 
   const withdraw = (notice: string) => db.enter([{ kind: 'notice.withdrawn', subject: notice }])
 
   return {
-    put: (kind, id, row) =>
+    put: (kind, id, row, unless) =>
       db.write(() => {
+        if (unless && marked.get(unless.kind, unless.id, clock()) !== undefined) return false
         const replaces = isNotice(kind, id)
         putRow.run(kind, id, row.payload, row.grant, row.uid, row.userCode, row.account, row.expiresAt)
         if (replaces) withdraw(id)
+        return true
       }),
     get: (kind, id) => db.read(() => byId.get(clock(), kind, id)),
     byUid: (kind, uid) => db.read(() => byUid.get(clock(), kind, uid)),

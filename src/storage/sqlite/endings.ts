@@ -36,6 +36,10 @@ export function createEndings(db: Pick<Reader, 'prepare'>): Endings {
   const endDocument = db.prepare(
     "UPDATE documents SET status = ? WHERE kind = ? AND idx = ? AND status IN ('claimed', 'proven')",
   )
+  const lowerProofing = db.prepare(
+    `UPDATE people SET proofing = 1, version = version + 1 WHERE id = ? AND proofing > 1
+     AND NOT EXISTS (SELECT 1 FROM documents WHERE person = people.id AND status = 'proven')`,
+  )
   const dropNotice = db.prepare(`DELETE FROM artifacts WHERE kind = '${noticeKind}' AND id = ?`)
   const getMark = db.prepare<Mark>('SELECT seq, hash FROM ledger_head WHERE only = 1')
   const putMark = db.prepare('UPDATE ledger_head SET seq = ?, hash = ? WHERE only = 1')
@@ -55,6 +59,7 @@ export function createEndings(db: Pick<Reader, 'prepare'>): Endings {
   const end = (status: 'replaced' | 'void') => (person: string, part?: string) => {
     for (const { kind, index } of documentsOf.all(person))
       if (partOf(person, kind, index) === part) endDocument.run(status, kind, index)
+    lowerProofing.run(person)
   }
 
   const ways: Readonly<Record<ActKind, (subject: string, part?: string) => unknown>> = {
