@@ -21,6 +21,7 @@ h1{font-size:1.625rem;line-height:1.35;margin:0}
 .sub{color:var(--quiet);margin:.125rem 0 2rem}
 dl{margin:0;border-top:1px solid var(--hair)}
 dl div{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,13rem),1fr));padding:.625rem 0;border-bottom:1px solid var(--hair)}
+summary{min-height:3rem;display:flex;align-items:center;cursor:pointer}code{overflow-wrap:anywhere;font-size:.875rem}
 dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere}
 .ok{font-weight:600}
 a{color:var(--accent);text-underline-offset:.2em}
@@ -45,7 +46,7 @@ interface Shown {
 }
 
 /** Even a demo shows a number and a phone masked. */
-function facts({ algorithm, claims, userinfo }: SignedInCitizen): string {
+function facts({ idToken, algorithm, claims, userinfo }: SignedInCitizen): string {
   const { name, id_number: number, phone_number: phone } = userinfo
   const rows: readonly (readonly [string, unknown])[] = [
     ['姓名 Name', name],
@@ -56,10 +57,11 @@ function facts({ algorithm, claims, userinfo }: SignedInCitizen): string {
     ['本应用中的标识 Subject here', claims['sub']],
     ['签名已验证 Signature verified', `✓ ${algorithm}`],
   ]
-  return rows
+  const shown = rows
     .filter(([, value]) => value !== undefined)
     .map(([term, value]) => `<div><dt>${term}</dt><dd>${escaped(value)}</dd></div>`)
-    .join('')
+  // An ID token holds no personal data (DESIGN D7); developers of applications like to see one.
+  return `${shown.join('')}<details><summary>ID token</summary><code id="id-token">${escaped(idToken)}</code></details>`
 }
 
 export function demoPage({ name, citizen, error, otherUrl, phoneUrl }: Shown): string {

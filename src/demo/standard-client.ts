@@ -1,6 +1,6 @@
 /**
  * A client of the profile `standard` that verifies SM2: the authorization code flow with PKCE over `fetch` and our
- * `jose`, which is all an application in Node needs. The README for application teams shows this code.
+ * `jose`, which is all an application in Node needs. The README points application teams here.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify, type JWTPayload } from 'jose'

@@ -52,6 +52,6 @@ export function theme({ accent, emblem }: Look): Router {
   const css = themeCss(accent)
   const cached = { 'cache-control': 'public, max-age=3600' }
   router.get('/theme.css', (_request, response) => response.set(cached).type('css').send(css))
-  router.get('/emblem.svg', (_request, response) => response.set(cached).sendFile(resolve(emblem)))
+  router.get(['/emblem.svg', '/favicon.ico'], (_request, response) => response.set(cached).sendFile(resolve(emblem)))
   return router
 }

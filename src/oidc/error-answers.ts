@@ -52,6 +52,7 @@ export function explainErrors(provider: Provider): void {
     const error = target.searchParams.get('error')
     if (error === null || target.origin === provider.issuer) return
     target.searchParams.set('error_uri', anchorOf(provider.issuer, error))
+    target.searchParams.set('reference', visitOf(ctx.req).reference)
     ctx.set('location', target.href)
   })
 }

@@ -35,7 +35,26 @@ import { createSmProvider, enabledAlgorithms } from './sm.ts'
 import { smKeysMember } from './sm-keys.ts'
 
 /** The endpoints that applications call, beside the pages that citizens see. */
-export const protocolPaths = ['/token', '/userinfo', '/introspect', '/revoke', '/par', '/jwks', '/jwks/sm'] as const
+export const protocolPaths = [
+  '/.well-known/openid-configuration',
+  '/.well-known/oauth-authorization-server',
+  '/token',
+  '/userinfo',
+  '/introspect',
+  '/revoke',
+  '/par',
+  '/jwks',
+  '/jwks/sm',
+] as const
+
+/** The addresses of the engine that a citizen's browser passes or sees. */
+export const browserPaths = [
+  '/auth',
+  '/auth/:uid',
+  '/session/end',
+  '/session/end/confirm',
+  '/session/end/success',
+] as const
 
 export interface EngineParts {
   readonly config: Config

@@ -71,7 +71,7 @@ function dataFor(
   visit: Visit,
   now: number,
 ) {
-  const { locale, reference } = visit
+  const { locale } = visit
   const { fault, phone, challenge, evidence } = attempt
   const typed = fault?.step === step ? fault.typed : undefined
   return {
@@ -79,7 +79,7 @@ function dataFor(
     base: `/login/${interaction.uid}`,
     fault:
       fault?.step === step
-        ? { ...fault, sentence: publicSentence(fault.code, locale), mendable: !beyondInput.has(fault.code), reference }
+        ? { ...fault, sentence: publicSentence(fault.code, locale), mendable: !beyondInput.has(fault.code) }
         : undefined,
     phone: step === 'phone' ? (typed ?? (phone === undefined ? '' : groupPhone(phone))) : undefined,
     maskedPhone: phone === undefined ? '' : maskPhone(phone),

@@ -16,7 +16,7 @@ import type { Logger } from '#src/http/log.ts'
 import { securityHeaders } from '#src/http/security.ts'
 import { theme } from '#src/http/theme.ts'
 import { rememberVisit } from '#src/http/visit.ts'
-import { protocolPaths } from '#src/oidc/provider.ts'
+import { browserPaths, protocolPaths } from '#src/oidc/provider.ts'
 import { homePages, type HomeParts } from './home.ts'
 import { loginPages, type LoginParts } from './login.ts'
 import { accountPages, type AccountParts } from './me.ts'
@@ -54,7 +54,7 @@ export function createSite(parts: Parts): Express {
   site.use(loginPages({ ...parts, deviceCookie: createDeviceCookie({ secure }) }))
   site.use(noticePages(parts))
   site.use(accountPages(parts))
-  site.use(engine)
+  site.all([...browserPaths], engine)
   site.use(notFound)
   site.use(errorPage(pages, log))
   return site

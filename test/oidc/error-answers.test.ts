@@ -29,11 +29,12 @@ describe('what an application is told of an error', () => {
     assert.equal(body['reference'], answer.headers.get('x-request-id'))
   })
 
-  it('carries the anchor in a redirect, beside issuer and state', async () => {
+  it('carries the anchor and the number in a redirect, beside issuer and state', async () => {
     const request = relyingParty(server.url, 'first').request({ prompt: 'none' })
-    const { location = '' } = await openBrowser(server.url).get(request.path)
+    const { location = '', headers } = await openBrowser(server.url).get(request.path)
     const told = new URL(location).searchParams
     assert.equal(told.get('error_uri'), `${server.url}/docs/errors#login_required`)
+    assert.equal(told.get('reference'), headers.get('x-request-id'))
     assert.deepEqual([told.get('iss'), told.get('state')], [server.url, request.state])
   })
 })
