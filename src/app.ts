@@ -81,20 +81,27 @@ export interface App {
   close(): Promise<void>
 }
 
+const missing = (path: string) =>
+  new AppError('config_invalid', { detail: `${path} is missing; say url, keyFile and timeout` })
+
 /** The demo city's parts are loaded only where the settings name them (DESIGN: never in production). */
 async function registerFor({ register }: Config, now: () => number): Promise<PopulationRegister> {
-  if (register.kind === 'file' || !register.http) {
+  if (register.kind === 'file') {
     const { createFileRegister } = await import('./demo/population-register.ts')
     return createFileRegister(resolve(register.file))
   }
+  if (!register.http) throw missing('register.http')
   const { failures, pause } = register.breaker
   return withBreaker(createHttpRegister(peerFrom(register.http)), { failures, pauseMs: pause * 1000, now })
 }
 
 async function gatewayFor({ verifiers: { sms } }: Config, now: () => number): Promise<SmsGateway> {
-  if (sms.gateway === 'http' && sms.http) return createHttpGateway(peerFrom(sms.http))
-  const { createOutboxGateway } = await import('./verifiers/sms/outbox-gateway.ts')
-  return createOutboxGateway(now)
+  if (sms.gateway === 'outbox') {
+    const { createOutboxGateway } = await import('./verifiers/sms/outbox-gateway.ts')
+    return createOutboxGateway(now)
+  }
+  if (!sms.http) throw missing('verifiers.sms.http')
+  return createHttpGateway(peerFrom(sms.http))
 }
 
 /** @throws AppError `config_invalid`, `key_invalid` or `storage_unavailable`, each saying what to do */
@@ -102,6 +109,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const { now = Date.now } = overrides
   const log = overrides.log ?? createLogger(config.log.level)
   const onFault = (error: unknown) => log.error({ err: error }, 'fault')
+  const onUnavailable = (error: unknown, reference?: string) => log.warn({ err: error, reference }, 'a back end failed')
   const production = config.environment === 'production'
   const { issuer, city, login } = config
 
@@ -157,7 +165,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const throttle = createThrottle({ storage, login, sms: config.verifiers.sms, now })
   const devices = createDevices({ artifacts, storage, directory, perPerson: login.knownDevices, now })
   const register = overrides.register ?? (await registerFor(config, now))
-  const check = createRegisterCheck(register)
+  const check = createRegisterCheck(register, { onUnavailable })
   const ownership = createOwnership({
     directory,
     recorder,
@@ -180,6 +188,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
       recorder,
       storage,
       resendAfterMs: config.verifiers.sms.resendAfter * 1000,
+      onUnavailable,
       now,
     }),
     devices,

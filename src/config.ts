@@ -6,6 +6,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { sentenceOf } from './config/faults.ts'
+import { rules, type Rule } from './config/rules.ts'
 import { bilingual, breaker, level, origin, peer, port, range, seconds, webAddress } from './config/values.ts'
 import { AppError } from './errors.ts'
 
@@ -115,73 +117,6 @@ const schema = z.strictObject({
 
 export type Config = z.infer<typeof schema>
 
-/** A rule that spans several settings: where it is broken, what is wrong, what to do. */
-interface Rule {
-  readonly path: string
-  readonly broken: (config: Config) => boolean
-  readonly remedy: string
-}
-
-const production = (config: Config) => config.environment === 'production'
-
-const rules: readonly Rule[] = [
-  {
-    path: 'issuer',
-    broken: (c) => production(c) && !c.issuer.startsWith('https:'),
-    remedy: 'must be https in production; set the public https address',
-  },
-  {
-    path: 'issuer',
-    broken: (c) => !production(c) && c.issuer.startsWith('http:') && new URL(c.issuer).hostname !== 'localhost',
-    remedy: 'may be http for localhost only',
-  },
-  {
-    path: 'demo.enabled',
-    broken: (c) => production(c) && c.demo.enabled,
-    remedy: 'must be false in production; the demo city is for trying out',
-  },
-  {
-    path: 'register.kind',
-    broken: (c) => production(c) && c.register.kind === 'file',
-    remedy: 'the file register holds synthetic people; production needs the adapter of a real population register',
-  },
-  {
-    path: 'register.http',
-    broken: (c) => c.register.kind === 'http' && c.register.http === undefined,
-    remedy: 'is missing; say url, keyFile and timeout of the register',
-  },
-  {
-    path: 'verifiers.sms.http',
-    broken: (c) => c.verifiers.sms.gateway === 'http' && c.verifiers.sms.http === undefined,
-    remedy: 'is missing; say url, keyFile and timeout of the gateway',
-  },
-  {
-    path: 'verifiers.sms.gateway',
-    broken: (c) => production(c) && c.verifiers.sms.gateway === 'outbox',
-    remedy: 'the outbox shows codes to whoever opens it; production needs a real gateway',
-  },
-  {
-    path: 'crypto.certified',
-    broken: (c) => production(c) && c.crypto.certified === undefined,
-    remedy: 'software keys are not certified (未取得商密认证); write "certified": false to accept that',
-  },
-  {
-    path: 'channels',
-    broken: (c) => Object.values(c.channels).some(({ session }) => session.idle > session.absolute),
-    remedy: 'a session may not be idle for longer than it lasts; lower session.idle',
-  },
-  {
-    path: 'tokens.refreshTokenIdle',
-    broken: (c) => c.tokens.refreshTokenIdle > c.tokens.refreshToken,
-    remedy: 'may not be longer than tokens.refreshToken; lower it',
-  },
-  {
-    path: 'channels.web',
-    broken: (c) => c.channels['web'] === undefined,
-    remedy: 'the web channel is missing; applications that name no channel use it',
-  },
-]
-
 type Environment = Readonly<Record<string, string | undefined>>
 type Plain = { readonly [key: string]: unknown }
 
@@ -256,8 +191,8 @@ function broken(rule: Rule, settings: unknown): boolean {
 
 /** Checks settings that are already merged. @throws AppError `config_invalid` naming every fault */
 export function parseConfig(settings: unknown): Config {
-  const parsed = schema.safeParse(settings)
-  const malformed = parsed.error?.issues.map((issue) => ({ path: issue.path.join('.'), text: issue.message })) ?? []
+  const parsed = schema.safeParse(settings, { reportInput: true })
+  const malformed = parsed.error?.issues.map((issue) => ({ path: issue.path.join('.'), text: sentenceOf(issue) })) ?? []
   const forbidden = rules
     .filter(({ path }) => malformed.every((fault) => fault.path !== path))
     .filter((rule) => broken(rule, settings))
@@ -275,8 +210,8 @@ export function parseConfig(settings: unknown): Config {
  */
 export function loadConfig(directory: string, env: Environment): Config {
   const environment = env['YIHAO_ENVIRONMENT'] ?? 'development'
-  if (!/^[a-z]+$/.test(environment))
-    throw new AppError('config_invalid', { detail: 'YIHAO_ENVIRONMENT: must be a word' })
+  if (!schema.shape.environment.safeParse(environment).success)
+    throw new AppError('config_invalid', { detail: 'YIHAO_ENVIRONMENT: must be development or production' })
   const files = ['default.json', `${environment}.json`].map((name) => readSettings(join(directory, name)))
   const settings = [...files, { environment }].reduce(merge, {})
   return parseConfig(merge(settings, fromEnvironment(env, settings)))

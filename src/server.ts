@@ -6,9 +6,18 @@ import type { Server } from 'node:http'
 import { createApp, describeStartFault, type Overrides } from './app.ts'
 import { loadConfig, type Config } from './config.ts'
 import { createKeys } from './crypto/key-store.ts'
+import { AppError } from './errors.ts'
 import { createHttpServer } from './http/server.ts'
 
 const drainMs = 10_000
+
+/** @throws AppError `config_invalid` where a port is taken, naming the settings that choose another */
+const portTakenSays = (settings: string) => (cause: unknown) => {
+  const { code, port } = cause as { readonly code?: unknown; readonly port?: unknown }
+  if (code !== 'EADDRINUSE') throw cause
+  const detail = `port ${String(port)} is taken by another process: end that, or choose another port with ${settings}`
+  throw new AppError('config_invalid', { detail, cause })
+}
 
 const listening = (server: Server, { host, port }: Config['listen']): Promise<void> =>
   new Promise((done, fail) => {
@@ -45,8 +54,8 @@ async function main(): Promise<void> {
   const demo = config.demo.enabled ? await demoCity(config) : undefined
   const app = await createApp(config, demo?.overrides)
   const server = createHttpServer(app.handler)
-  await listening(server, config.listen)
-  const city = await demo?.city.start()
+  await listening(server, config.listen).catch(portTakenSays('YIHAO_LISTEN__PORT and YIHAO_ISSUER'))
+  const city = await demo?.city.start().catch(portTakenSays('YIHAO_DEMO__PORTS'))
 
   let ending = false
   const end = async (signal: string): Promise<void> => {

@@ -16,7 +16,8 @@ describe('The configuration', () => {
   const production = (): Settings => {
     const all = settings()
     all['environment'] = 'production' as never
-    all['issuer'] = 'https://id.example.gov.cn' as never
+    all['issuer'] = 'https://id.sample.gov.cn' as never
+    Object.assign(all['city'] as object, { name: { zh: '样例市', en: 'Sample City' } })
     Object.assign(all['demo'] as object, { enabled: false })
     Object.assign(all['crypto'] as object, { certified: false })
     return all
@@ -90,7 +91,29 @@ describe('The configuration', () => {
       assert.notEqual(faultsOf(() => parseConfig(nothing)).length, 0)
   })
 
+  it('says in plain words what is missing, of another kind or no setting', () => {
+    const found = faults((all) => {
+      delete all['city']?.['hotline']
+      delete (all['crypto'] as Record<string, unknown>)['policy']
+      Object.assign(all['listen'] as object, { port: '3000', prot: 1 })
+      Object.assign(all['register'] as object, { http: { url: 'https://register.example.cn/' } })
+      all['audit'] = [] as never
+    })
+    assert.deepEqual(found.sort(), [
+      'audit: must be an object; see config/README.md',
+      'city.hotline: is missing; see config/README.md',
+      'crypto.policy: is missing; see config/README.md',
+      'listen.port: must be a number; see config/README.md',
+      'listen: "prot" is not a setting; see config/README.md',
+      'register.http.keyFile: is missing; see config/README.md',
+      'register.http.timeout: is missing; see config/README.md',
+    ])
+  })
+
   describe('of production', () => {
+    const peerAt = (url: string) => ({ http: { url, keyFile: 'key', timeout: 5 } })
+    const setRegister = (all: Settings, url: string) => Object.assign(all['register'] as object, peerAt(url))
+    const setGateway = (all: Settings, url: string) => Object.assign(all['verifiers']?.['sms'] as object, peerAt(url))
     const rules: [path: string, remedy: RegExp, change: (all: Settings) => void][] = [
       ['issuer', /https/, (all) => void (all['issuer'] = 'http://localhost:3000' as never)],
       ['demo.enabled', /must be false/, (all) => Object.assign(all['demo'] as object, { enabled: true })],
@@ -99,8 +122,12 @@ describe('The configuration', () => {
         /"certified": false/,
         (all) => delete (all['crypto'] as Record<string, unknown>)['certified'],
       ],
-      ['register.kind', /real population register/, () => {}],
-      ['verifiers.sms.gateway', /real gateway/, () => {}],
+      ['register.kind', /"http", and register\.http\.url, keyFile and timeout/, () => {}],
+      ['verifiers.sms.gateway', /"http", and verifiers\.sms\.http\.url, keyFile and timeout/, () => {}],
+      ['issuer', /placeholder.*YIHAO_ISSUER/, (all) => void (all['issuer'] = 'https://id.example.gov.cn' as never)],
+      ['city.name.zh', /placeholder/, (all) => Object.assign(all['city']?.['name'] as object, { zh: '示例市' })],
+      ['register.http.url', /must be https/, (all) => setRegister(all, 'http://10.1.1.1/check')],
+      ['verifiers.sms.http.url', /must be https/, (all) => setGateway(all, 'http://127.0.0.1.example.cn/sms')],
     ]
     const standing = ['register.kind', 'verifiers.sms.gateway']
 
@@ -116,6 +143,18 @@ describe('The configuration', () => {
         )
       })
 
+    it('sends to a register and a gateway by https, and by http to this machine alone', () => {
+      const said = (url: string, base = production()) =>
+        faults((all) => void (setRegister(all, url), setGateway(all, url)), base).filter((line) =>
+          line.includes('.url: '),
+        )
+      const local = ['http://localhost:1/a', 'http://127.0.0.1/a', 'http://[::1]:1/a', 'HTTP://LOCALHOST/']
+      for (const url of ['https://register.example.cn/', ...local]) assert.deepEqual(said(url), [], url)
+      const far = ['http://register.example.cn/', 'http://localhost.example.cn/', 'http://localhost@10.0.0.1/']
+      for (const url of far) assert.equal(said(url).length, 2, url)
+      assert.deepEqual(said('http://register.example.cn/', settings()), [], 'development may')
+    })
+
     it('reports its rules beside malformed settings', () => {
       const found = faults((all) => Object.assign(all['listen'] as object, { port: -1 }), production())
       assert.deepEqual(found.map((line) => line.split(': ')[0]).sort(), ['listen.port', ...standing].sort())
@@ -123,14 +162,35 @@ describe('The configuration', () => {
 
     it('is what the files of production say, together with the defaults', () => {
       const found = faultsOf(() => loadConfig(directory, { YIHAO_ENVIRONMENT: 'production' }))
-      assert.deepEqual(found.map((line) => line.split(': ')[0]).sort(), ['crypto.certified', ...standing].sort())
+      assert.deepEqual(
+        found.map((line) => line.split(': ')[0]).sort(),
+        [...['crypto.certified', 'issuer', 'city.name.zh'], ...standing].sort(),
+      )
     })
   })
 
   describe('the issuer', () => {
-    const said = (issuer: unknown) => faults((all) => void (all['issuer'] = issuer as never))
+    const said = (issuer: unknown, port = 0) =>
+      faults((all) => (Object.assign(all['listen'] as object, { port }), void (all['issuer'] = issuer as never)))
     for (const issuer of ['https://id.example.gov.cn', 'https://id.example.gov.cn:8443', 'http://localhost:1'])
       it(`may be ${issuer}`, () => assert.deepEqual(said(issuer), []))
+    it('on localhost has the port that the server listens at, but behind a proxy of https', () => {
+      for (const [issuer, port] of [
+        ['http://localhost:3000', 3000],
+        ['http://localhost', 80],
+        ['https://localhost:8443', 3000],
+        ['https://id.example.gov.cn', 3000],
+      ] as const)
+        assert.deepEqual(said(issuer, port), [], issuer)
+      for (const [issuer, port] of [
+        ['http://localhost:3000', 8080],
+        ['http://localhost', 3000],
+      ] as const)
+        assert.match(
+          said(issuer, port).join(),
+          /^issuer: .*listen\.port; set both \(YIHAO_ISSUER, YIHAO_LISTEN__PORT\)$/,
+        )
+    })
     for (const issuer of [
       'https://id.example.gov.cn/',
       'https://id.example.gov.cn/path',
@@ -174,6 +234,7 @@ describe('The configuration', () => {
     it('maps YIHAO_A__B_C to a.bC, with values as JSON', () => {
       const config = load({
         YIHAO_LISTEN__PORT: '8080',
+        YIHAO_ISSUER: 'http://localhost:8080',
         YIHAO_LISTEN__TRUSTED_PROXIES: '["10.0.0.1"]',
         YIHAO_AUDIT__CHECKPOINT_SECONDS: '30',
         YIHAO_DEMO__ENABLED: 'false',
@@ -210,8 +271,11 @@ describe('The configuration', () => {
       )
       assert.ok(found.some((line) => line.startsWith('demo.enabled: ')))
       assert.ok(found.some((line) => line.includes('"prot"')))
-      assert.match(faultsOf(() => load({ YIHAO_ENVIRONMENT: '../x' })).join(), /YIHAO_ENVIRONMENT/)
-      assert.match(faultsOf(() => load({ YIHAO_ENVIRONMENT: 'staging' })).join(), /staging\.json cannot be read/)
+      for (const none of ['../x', 'staging', 'Production', ''])
+        assert.deepEqual(
+          faultsOf(() => load({ YIHAO_ENVIRONMENT: none })),
+          ['YIHAO_ENVIRONMENT: must be development or production'],
+        )
     })
   })
 
@@ -225,7 +289,7 @@ describe('The configuration', () => {
     }
 
     it('merges objects and replaces lists', () => {
-      const text = '{"listen":{"port":1},"outbox":{"internalHosts":["a"]}}'
+      const text = '{"issuer":"http://localhost:1","listen":{"port":1},"outbox":{"internalHosts":["a"]}}'
       const config = withFiles({ 'development.json': text })()
       assert.deepEqual([config.listen.port, config.listen.host, config.outbox.internalHosts], [1, '127.0.0.1', ['a']])
     })

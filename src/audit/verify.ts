@@ -58,7 +58,7 @@ async function* inOrder<Row extends { readonly seq: number }>(read: (seq: number
  * @param keys public JWKs that may have signed checkpoints
  * @param anchors what checkpoints of this node say that were kept outside the server
  */
-export async function verifyNode(
+async function verifyNode(
   trail: Reading,
   node: string,
   keys: readonly JWK[],

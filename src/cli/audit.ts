@@ -12,7 +12,8 @@ import { auditPublicKey } from '../crypto/key-store.ts'
 import { AppError } from '../errors.ts'
 import { openAuditReader, type AuditReader } from '../storage/open.ts'
 import type { AuditRow } from '../storage/storage.ts'
-import { runHere, type Edge } from './edge.ts'
+import { anchorsIn } from './anchors.ts'
+import { runHere, UsageError, type Edge } from './edge.ts'
 
 const usage = `Usage: npm run audit -- <command> [options]
 
@@ -26,8 +27,6 @@ const usage = `Usage: npm run audit -- <command> [options]
 `
 
 const atMost = 1000
-
-class UsageError extends Error {}
 
 const read = (file: string): string => {
   try {
@@ -51,12 +50,6 @@ function keysIn(file: string): readonly JWK[] {
     throw new UsageError(`${file} is neither a JWK nor a JWK set`)
   }
   return keys
-}
-
-const anchorsIn = (file: string): readonly string[] => {
-  const lines = read(file).split(/\s+/).filter(Boolean)
-  if (lines.length === 0) throw new UsageError(`${file} holds no checkpoint`)
-  return lines
 }
 
 function sentence({ node, records, checkpoints, signedTo, fault }: Verdict): string {
@@ -95,7 +88,8 @@ function shown({ node, seq, at, body }: AuditRow): string {
 async function find(trail: AuditReader, reference: string, edge: Edge): Promise<number> {
   const rows = await trail.byReference(reference.trim().toUpperCase(), atMost)
   for (const row of rows) edge.out(shown(row))
-  if (rows.length === 0) edge.err('no record has this reference')
+  if (rows.length === 0)
+    edge.err('no record has this reference; the log of the server may know it, as "reference" of a request')
   if (rows.length === atMost) edge.err(`there may be more: only the first ${atMost} are shown`)
   return 0
 }
@@ -111,7 +105,7 @@ export async function runAudit(args: readonly string[], edge: Edge): Promise<num
     if (command === 'find') return await find(trail, reference, edge)
     const given = values['public-key']
     const keys = given === undefined ? [await auditPublicKey(config().keys.directory)] : keysIn(given)
-    return await verify(trail, keys, values.anchor === undefined ? [] : anchorsIn(values.anchor), edge)
+    return await verify(trail, keys, anchorsIn(values.anchor, edge), edge)
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof AppError)) throw error
     edge.err(error.message)

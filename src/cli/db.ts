@@ -2,7 +2,6 @@
  * The process edge of `npm run db`: backs the store up while the server runs, says whether a backup could be restored,
  * and restores one (DESIGN D4, D6, D11). Keys are backed up apart, by `npm run keys -- backup`.
  */
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { hmacSm3 } from 'jose'
 import { carryOver, provenMissing, type CarriedOver } from '../audit/carry-over.ts'
@@ -13,7 +12,8 @@ import { AppError, isAppError } from '../errors.ts'
 import { tryKeys } from '../login/person-rows.ts'
 import { backUp, type Manifest } from '../storage/sqlite/backup.ts'
 import { checkBackup, restoreStore, type Proof, type Restored, type Sample } from '../storage/sqlite/restore.ts'
-import { runHere, type Edge } from './edge.ts'
+import { anchorsIn } from './anchors.ts'
+import { runHere, UsageError, type Edge } from './edge.ts'
 
 const usage = `Usage: npm run db -- <command> [options]
 
@@ -28,8 +28,6 @@ Options of restore:
   --anchor FILE        checkpoints kept outside the server, as "npm run audit -- checkpoint" printed them: says how many
                        records are missing
 `
-
-class UsageError extends Error {}
 
 const options = {
   to: { type: 'string' },
@@ -85,15 +83,6 @@ const described = (manifest: Manifest): string =>
   `of ${manifest.at}: ${manifest.people} people, ${recordsIn(manifest)} audit records, ` +
   `${Math.ceil(manifest.file.bytes / 1024)} KiB, schema ${manifest.schema}`
 
-function anchorsIn(file: string | undefined): readonly string[] {
-  if (file === undefined) return []
-  try {
-    return readFileSync(file, 'utf8').split(/\s+/).filter(Boolean)
-  } catch (cause) {
-    throw new UsageError(`${file} cannot be read`, { cause })
-  }
-}
-
 interface Trail {
   readonly carried: readonly CarriedOver[]
   readonly missing: number
@@ -129,7 +118,7 @@ async function restore(
   keys: Keys,
   edge: Edge,
 ): Promise<number> {
-  const anchors = anchorsIn(values.anchor)
+  const anchors = anchorsIn(values.anchor, edge)
   const signedBy = [keys.audit.publicJwk]
   let trail: Trail = { carried: [], missing: 0 }
   const restored = await restoreStore(config.storage.file, directory, {

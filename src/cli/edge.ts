@@ -6,6 +6,9 @@ export interface Edge {
   readonly err: (line: string) => void
 }
 
+/** What is wrong with how a command was called; the message is all that is to be said. */
+export class UsageError extends Error {}
+
 /** Runs a command on this process; its answer is the exit code. */
 export async function runHere(run: (args: readonly string[], edge: Edge) => Promise<number>): Promise<void> {
   const line = (stream: NodeJS.WriteStream) => (text: string) => void stream.write(`${text}\n`)

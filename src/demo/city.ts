@@ -15,7 +15,7 @@ import { demoDocument, escaped } from './page.ts'
 import { closed, listen, startRelyingParty } from './relying-party.ts'
 import { createStandardClient } from './standard-client.ts'
 
-export const demoNames = {
+const demoNames = {
   first: { zh: '社保查询', en: 'Social insurance records' },
   second: { zh: '不动产登记', en: 'Property registration' },
 } as const

@@ -12,7 +12,7 @@ const g =
   'bc3736a2f4f6779c59bdcee36b692153d0a9877cc62a474002df32e52139f0a0'
 
 /** The default distinguishing identifier of GM/T 0009-2012 §10. */
-export const DEFAULT_ID = '1234567812345678'
+const DEFAULT_ID = '1234567812345678'
 
 const id = Buffer.from(DEFAULT_ID, 'ascii')
 const zaPrefix = Buffer.concat([Buffer.of(0, id.length * 8), id, toBytes(a), toBytes(b), Buffer.from(g, 'hex')])

@@ -61,7 +61,7 @@ export function isSm2Jwk(jwk: unknown): jwk is Sm2Jwk {
  * The key of X‖Y.
  * @throws errors.JWKInvalid for a point that is not on the curve
  */
-export function publicSm2Key(point: Buffer, extractable = true): Sm2Key {
+function publicSm2Key(point: Buffer, extractable = true): Sm2Key {
   if (!isOnCurve(point)) throw new JWKInvalid('SM2 public key is not a point of the curve')
   return wrap({ point, za: za(point) }, extractable)
 }
@@ -70,7 +70,7 @@ export function publicSm2Key(point: Buffer, extractable = true): Sm2Key {
  * The key of d; a public key that came with it must be its own.
  * @throws errors.JWKInvalid for a d out of range, or another's public key
  */
-export function privateSm2Key(d: Buffer, expected: Buffer | undefined, extractable = false): Sm2Key {
+function privateSm2Key(d: Buffer, expected: Buffer | undefined, extractable = false): Sm2Key {
   if (!isPrivateScalar(d)) throw new JWKInvalid('SM2 private key is out of range')
   const point = sm2Engine().publicPoint(d)
   if (expected && !expected.equals(point)) throw new JWKInvalid('SM2 private and public key do not belong together')

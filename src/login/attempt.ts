@@ -12,6 +12,8 @@ import type { Begun, Evidence } from '#src/verifiers/verifier.ts'
 const faultSchema = z.object({
   step: z.string(),
   code: z.string(),
+  /** 编号 of the request that was refused, by which log and audit trail know it; not of the page that shows it. */
+  reference: z.string(),
   variables: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
   /** The input as it was typed, so that a mistake loses nothing. */
   typed: z.string().optional(),

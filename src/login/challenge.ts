@@ -44,6 +44,8 @@ interface Dependencies {
   readonly recorder: Recorder
   readonly storage: Pick<Storage, 'artifacts'>
   readonly resendAfterMs: number
+  /** Hears why a verifier did not answer, and at which request: the citizen is told only that it did not. */
+  readonly onUnavailable?: (error: unknown, reference: string) => void
   readonly now?: () => number
 }
 
@@ -52,7 +54,17 @@ const minutes = (ms: number) => Math.max(1, Math.ceil(ms / 60_000))
 const markGraceMs = 3_600_000
 
 export function createChallenges(deps: Dependencies): Challenges {
-  const { directory, throttle, devices, line, verifiers, recorder, storage, now = Date.now } = deps
+  const {
+    directory,
+    throttle,
+    devices,
+    line,
+    verifiers,
+    recorder,
+    storage,
+    onUnavailable = () => {},
+    now = Date.now,
+  } = deps
 
   const claimOf = ({ uid, channel, locale, largeType, purpose }: Visit): Claim => ({
     attempt: uid,
@@ -95,6 +107,7 @@ export function createChallenges(deps: Dependencies): Challenges {
       outcome = await verifier.finish(claimOf(visit), challenge.keep, given)
     } catch (error) {
       if (!isAppError(error, 'verifier_unavailable')) throw error
+      onUnavailable(error, visit.reference)
       await Promise.all([forgive(), throttle.giveBack('answer', challenge.id)])
       return { code: error.code }
     }
@@ -159,6 +172,7 @@ export function createChallenges(deps: Dependencies): Challenges {
         return { challenge: { id: randomUUID(), verifier: verifier.name, keep, expiresAt, resendAt } }
       } catch (error) {
         if (!isAppError(error, 'verifier_unavailable')) throw error
+        onUnavailable(error, visit.reference)
         // No code went out, so there is none to wait for, and an outage uses up nobody's day; but as often only as a
         // gateway that says no and sends all the same may be borne.
         await throttle.giveBack('send-pause', key)

@@ -9,7 +9,8 @@ import type { Citizen } from '#src/identity/citizen.ts'
 import { isFormatOnly, type Document } from '#src/identity/id-number.ts'
 import { sameName } from '#src/identity/name.ts'
 import type { CitizenNotices } from './citizen-notices.ts'
-import type { Directory, Proof } from './directory.ts'
+import { newPersonId, type Directory, type Opening, type Proof } from './directory.ts'
+import { takeover } from './takeover.ts'
 import type { Trail } from './visit.ts'
 
 /** What was shown of a person: his name and document, and a phone that is his, if he brought one. */
@@ -29,6 +30,7 @@ export interface PersonalClaim {
   readonly phone: string
   /** The account he signed in to, if any. */
   readonly citizen?: Citizen
+  readonly trail: Trail
 }
 
 export type Owned =
@@ -46,7 +48,7 @@ interface Dependencies {
 }
 
 export interface Ownership {
-  /** Gives the account of a document to whom it was proven of, whoever held it with less. */
+  /** Gives the account of a document to whom it was proven of, whoever held it with less; on record before it is done. */
   prove(proof: PersonalProof): Promise<Owned>
   /** @param known the register knows this name and number; else the number is claimed by its format and stays free */
   claim(claim: PersonalClaim, known: boolean): Promise<Owned>
@@ -65,31 +67,71 @@ const isHolder = ({ name = '', documents }: Citizen, { document: { kind, number 
   sameName(name, proven) &&
   documents.some((one) => one.kind === kind && one.number === number && one.status !== 'replaced')
 
+/** One after another for each key; whoever comes second finds what the first has made of it. */
+function createTurns(): <T>(key: string, act: () => Promise<T>) => Promise<T> {
+  const last = new Map<string, Promise<unknown>>()
+  return async (key, act) => {
+    const mine = (last.get(key) ?? Promise.resolve()).then(act, act)
+    last.set(key, mine)
+    try {
+      return await mine
+    } finally {
+      if (last.get(key) === mine) last.delete(key)
+    }
+  }
+}
+
 export function createOwnership(deps: Dependencies): Ownership {
   const { directory, recorder, notices, endSessions, hidePast } = deps
+  const inTurn = createTurns()
 
-  /** Binds what was proven; whoever held the account with less is out, and everybody concerned is told. */
+  /** Recorded before it is done: what cannot be recorded does not happen (DESIGN D11). */
+  const open = async (opening: Omit<Opening, 'id'>, trail: Trail): Promise<Owned> => {
+    const id = newPersonId()
+    for (const type of ['account.opened', 'account.proofed'] as const)
+      await recorder.record({ ...trail, type, outcome: 'ok', person: id, level: opening.proofing })
+    return { ok: true, citizen: await directory.open({ ...opening, id }) }
+  }
+
+  const endClaim = async (person: string, below: Level): Promise<void> => {
+    await endSessions(person, below)
+    await hidePast(person)
+  }
+
+  /**
+   * Binds what was proven; whoever held the account with less is out, and everybody concerned is told. The binding comes
+   * last, since only without it will the next proof do again what a failure left undone.
+   */
   const give = async (owner: Citizen, proof: Proof, trail: Trail): Promise<Owned> => {
-    // Before and after: a crash in between leaves nobody inside, and nobody slips in meanwhile.
-    if (proof.proofing > owner.proofing && !owner.phones.some(({ number }) => number === proof.phone))
-      await endSessions(owner.id, proof.proofing)
-    const { citizen, reclaimed, known, others, ended } = await directory.bindProven(owner.id, proof)
-    const record = (type: 'account.reclaimed' | 'phone.bound') =>
-      recorder.record({ ...trail, type, outcome: 'ok', person: owner.id, level: proof.proofing })
+    const level = Math.max(owner.proofing, proof.proofing)
+    const record = (type: 'account.reclaimed' | 'phone.bound' | 'account.proofed') =>
+      recorder.record({ ...trail, type, outcome: 'ok', person: owner.id, level })
+    const held = owner.phones.map(({ number, proven }) => ({ index: number, proven }))
+    const { reclaimed, known, others, ended } = takeover({ ...owner, phones: held }, proof)
     const own = proof.phone === undefined || known ? [] : [proof.phone]
+    const numbers = (phones: readonly { readonly index: string }[]) => phones.map(({ index }) => index)
+
+    if (reclaimed) await record('account.reclaimed')
+    else if (own.length > 0) await record('phone.bound')
+    await record('account.proofed')
     if (reclaimed) {
-      await record('account.reclaimed')
-      await endSessions(owner.id, proof.proofing)
-      await hidePast(owner.id)
-      await notices.tell(citizen, 'claim-ended', ended)
-      await notices.tell(citizen, 'reclaimed', own)
-    } else if (own.length > 0) await record('phone.bound')
-    if (own.length > 0) await notices.tell(citizen, 'phone-bound', others)
-    return { ok: true, citizen }
+      await notices.tell(owner, 'claim-ended', numbers(ended))
+      await notices.tell(owner, 'reclaimed', own)
+    }
+    if (own.length > 0) await notices.tell(owner, 'phone-bound', numbers(others))
+    if (reclaimed) {
+      // His phones go first: he cannot sign in again and agree to something behind what is ended here.
+      for (const phone of numbers(ended)) await directory.endPhone(owner.id, phone)
+      await endClaim(owner.id, proof.proofing)
+    }
+    const bound = await directory.bindProven(owner.id, proof)
+    // A sign-in may have been under way.
+    if (bound.reclaimed) await endClaim(owner.id, proof.proofing)
+    return { ok: true, citizen: bound.citizen }
   }
 
   /** Whoever loses a race for a document settles with the owner that then exists. */
-  const prove = async (proof: PersonalProof): Promise<Owned> => {
+  const settle = async (proof: PersonalProof): Promise<Owned> => {
     const { document, name, phone, level, trail } = proof
     const { kind, number } = document
     const bound: Proof = { name, document: { kind, number }, proofing: level, ...(phone ? { phone } : {}) }
@@ -100,16 +142,19 @@ export function createOwnership(deps: Dependencies): Ownership {
     try {
       if (claim && phone !== undefined && opensBy(phone, claim)) return await give(claim, bound, trail)
       const opening = { name, document: { kind, number, status: 'proven' as const }, proven: true, proofing: level }
-      return { ok: true, citizen: await directory.open({ ...opening, ...(phone ? { phone } : {}) }) }
+      return await open({ ...opening, ...(phone ? { phone } : {}) }, trail)
     } catch (error) {
-      if (isAppError(error, 'conflict')) return prove(proof)
+      if (isAppError(error, 'conflict')) return settle(proof)
       throw error
     }
   }
 
+  const prove = (proof: PersonalProof): Promise<Owned> =>
+    inTurn(`${proof.document.kind}|${proof.document.number}`, () => settle(proof))
+
   /** A stranger's phone claims what nobody has; of an account that is there it learns nothing, and its owner is told. */
   const claim = async (input: PersonalClaim, known: boolean): Promise<Owned> => {
-    const { document, name, phone, citizen } = input
+    const { document, name, phone, citizen, trail } = input
     const { kind, number } = document
     const unreserved = isFormatOnly(kind)
     const owner = known ? await directory.byDocument(kind, number) : undefined
@@ -121,10 +166,15 @@ export function createOwnership(deps: Dependencies): Ownership {
       return refused('taken')
     }
     const earlier = unreserved ? await directory.byUnreservedClaim(kind, number, phone) : undefined
-    if (earlier) return opensBy(phone, earlier) ? { ok: true, citizen: earlier } : refused('taken')
+    if (earlier && !opensBy(phone, earlier)) return refused('taken')
+    if (earlier) {
+      const { id: person, proofing: level } = earlier
+      await recorder.record({ ...trail, type: 'account.proofed', outcome: 'ok', person, level })
+      return { ok: true, citizen: earlier }
+    }
     try {
       const opening = { name, document: { kind, number, status: 'claimed' as const }, phone, proven: false }
-      return { ok: true, citizen: await directory.open({ ...opening, proofing: 1, unreserved }) }
+      return await open({ ...opening, proofing: 1, unreserved }, trail)
     } catch (error) {
       if (isAppError(error, 'conflict')) return claim(input, known)
       throw error

@@ -64,8 +64,8 @@ export function createPhoneConfirmation(deps: Dependencies): PhoneConfirmation {
     if (unavailable) return false
     if (confirmed) await directory.confirmPhone(citizen.id, phone)
     if (endsBinding(answer)) {
-      await directory.endPhone(citizen.id, phone)
       await recorder.record({ ...trail, type: 'phone.ended', outcome: 'ok', person: citizen.id, reason: answer.result })
+      await directory.endPhone(citizen.id, phone)
     }
     return true
   }

@@ -12,7 +12,7 @@ import type { RegisterAnswer } from '#src/identity/registry.ts'
 import type { Directory } from './directory.ts'
 import type { Ownership, PersonalProof } from './ownership.ts'
 import type { RegisterCheck } from './register-check.ts'
-import type { Throttle } from './throttle.ts'
+import type { Limit, Throttle } from './throttle.ts'
 import type { Trail } from './visit.ts'
 
 export interface ProofingInput {
@@ -50,6 +50,9 @@ interface Dependencies {
   readonly now?: () => number
 }
 
+type Point = readonly [limit: Limit, key: string]
+type Answer = Awaited<ReturnType<RegisterCheck>> | { readonly result: 'too-often' }
+
 export interface Proofing {
   /** Asks the register and opens, binds or refuses; whatever happened is in the audit trail. */
   prove(input: ProofingInput): Promise<Proofed>
@@ -72,34 +75,34 @@ const refusalOf: Readonly<Record<Exclude<RegisterAnswer['result'], 'match'>, Pro
 export function createProofing(deps: Dependencies): Proofing {
   const { directory, check, throttle, recorder, ownership, now = Date.now } = deps
 
-  /** Asks within the limits; a phone that has used up its own does not use up the number's. */
-  const ask = async ({
-    document,
-    name,
-    phone,
-  }: ProofingInput): Promise<Awaited<ReturnType<RegisterCheck>> | { result: 'too-often' }> => {
-    const limits = [
-      ['register-phone', await directory.phoneIndex(phone)],
-      ['register-number', await directory.documentIndex(document.kind, document.number)],
-    ] as const
-    for (const [limit, key] of limits) {
-      if (!(await throttle.take(limit, key)).allowed) return { result: 'too-often' }
-    }
+  /**
+   * Takes the points that a check costs, or undefined where there are none. A phone that has used up its own does not use
+   * up the number's; and where others have used up the number's, each phone still has one check of it, or whoever knows
+   * a number could keep its holder from registering.
+   */
+  const paid = async ({ document: { kind, number }, phone }: ProofingInput): Promise<readonly Point[] | undefined> => {
+    const byPhone: Point = ['register-phone', await directory.phoneIndex(phone)]
+    const byNumber: Point = ['register-number', await directory.documentIndex(kind, number)]
+    const byPair: Point = ['register-pair', `${byNumber[1]}:${byPhone[1]}`]
+    if (!(await throttle.take(...byPhone)).allowed) return undefined
+    for (const own of [byNumber, byPair]) if ((await throttle.take(...own)).allowed) return [byPhone, own]
+    return undefined
+  }
+
+  const ask = async (input: ProofingInput): Promise<Answer> => {
+    const points = await paid(input)
+    if (!points) return { result: 'too-often' }
+    const { document, name, phone } = input
     const answer = await check({ kind: document.kind, number: document.number, name, phone })
-    if (answer.result === 'unavailable') {
-      // Nothing was learnt, so nothing is counted: the page asks to try again in ten minutes.
-      await Promise.all(limits.map(([limit, key]) => throttle.giveBack(limit, key)))
-    }
+    // Where nothing was learnt nothing is counted: the page asks to try again in ten minutes.
+    if (answer.result === 'unavailable') await Promise.all(points.map((point) => throttle.giveBack(...point)))
     return answer
   }
 
-  const recordProofed = async (trail: Trail, proofed: Proofed): Promise<Proofed> => {
-    await recorder.record({
-      ...trail,
-      type: 'account.proofed',
-      outcome: proofed.ok ? 'ok' : 'refused',
-      ...(proofed.ok ? { person: proofed.citizen.id, level: proofed.citizen.proofing } : { reason: proofed.reason }),
-    })
+  /** What succeeded is on record already, from before it was done. */
+  const recordRefused = async (trail: Trail, proofed: Proofed): Promise<Proofed> => {
+    if (!proofed.ok)
+      await recorder.record({ ...trail, type: 'account.proofed', outcome: 'refused', reason: proofed.reason })
     return proofed
   }
 
@@ -128,7 +131,7 @@ export function createProofing(deps: Dependencies): Proofing {
       if (answer.result !== 'match' && !byFormat) return refuse(refusalOf[answer.result], answer.result)
       await record(answer.result === 'match' ? `match, phone ${answer.phone}` : answer.result)
       const { name, phone } = input
-      return recordProofed(
+      return recordRefused(
         trail,
         answer.result === 'match' && answer.phone === 'match'
           ? await ownership.prove({ document, name, phone, level: 2, trail })
@@ -136,6 +139,6 @@ export function createProofing(deps: Dependencies): Proofing {
       )
     },
 
-    provePersonally: async (proof) => recordProofed(proof.trail, await ownership.prove(proof)),
+    provePersonally: async (proof) => recordRefused(proof.trail, await ownership.prove(proof)),
   }
 }

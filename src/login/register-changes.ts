@@ -99,14 +99,18 @@ export function createRegisterChanges(deps: Dependencies): (change: RegisterChan
     await endDocument(owner, replace, free)
   }
 
+  /** A restore ends the old number again and does not know the new one. */
+  const isHalfDone = async (change: RegisterChange): Promise<boolean> =>
+    change.change === 'renumbered' &&
+    (await directory.byDocument(change.kind, parsed(change.kind, change.newNumber))) === undefined
+
   const apply = async (change: RegisterChange): Promise<void> => {
     const { kind } = change
     const number = parsed(kind, change.number)
     const owner = await directory.byDocument(kind, number)
+    const status = owner?.documents.find((one) => one.kind === kind && one.number === number)?.status
     // A number that was corrected is somebody else's now, if anybody's.
-    const stands = owner?.documents.some(
-      (one) => one.kind === kind && one.number === number && (one.status === 'proven' || one.status === 'claimed'),
-    )
+    const stands = status === 'proven' || status === 'claimed' || (status === 'replaced' && (await isHalfDone(change)))
     if (!owner || !stands || !(await isAbout(owner, change, { kind, number }))) return
     const old = { kind, number }
     switch (change.change) {

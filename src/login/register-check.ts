@@ -5,16 +5,23 @@ import { backEndDeadlineMs, within } from '#src/verifiers/deadline.ts'
 
 export type RegisterCheck = (query: RegisterQuery) => Promise<RegisterAnswer | { readonly result: 'unavailable' }>
 
+interface Options {
+  readonly timeoutMs?: number
+  /** Hears why: the citizen is told only that it is so. */
+  readonly onUnavailable?: (error: unknown) => void
+}
+
 export function createRegisterCheck(
   register: Pick<PopulationRegister, 'check'>,
-  timeoutMs = backEndDeadlineMs,
+  { timeoutMs = backEndDeadlineMs, onUnavailable = () => {} }: Options = {},
 ): RegisterCheck {
   return async (query) => {
     try {
       return await within(timeoutMs, 'register_unavailable', () => register.check(query))
     } catch (error) {
-      if (isAppError(error, 'register_unavailable')) return { result: 'unavailable' }
-      throw error
+      if (!isAppError(error, 'register_unavailable')) throw error
+      onUnavailable(error)
+      return { result: 'unavailable' }
     }
   }
 }

@@ -82,16 +82,25 @@ export function createSignIn(deps: Dependencies): SignIn {
   const save = (visit: Visit, { fault: _, ...attempt }: Attempt, given: Partial<Attempt>): Promise<void> =>
     attempts.save(visit.uid, { ...attempt, ...given })
 
-  const fail = (step: Step, code: string, more: Omit<Fault, 'step' | 'code'> = {}): Pick<Attempt, 'fault'> => ({
-    fault: { step, code, ...more },
-  })
+  const fail = (
+    { reference }: Visit,
+    step: Step,
+    code: string,
+    more: Pick<Fault, 'variables' | 'typed'> = {},
+  ): Pick<Attempt, 'fault'> => ({ fault: { step, code, reference, ...more } })
 
   /** Runs a parser; its refusal becomes the fault of the page, with what was typed. */
-  const parsed = <T>(step: Step, typed: string, parse: (text: string) => T): { value: T } | Pick<Attempt, 'fault'> => {
+  const parsed = <T>(
+    visit: Visit,
+    step: Step,
+    typed: string,
+    parse: (text: string) => T,
+  ): { value: T } | Pick<Attempt, 'fault'> => {
     try {
       return { value: parse(typed) }
     } catch (error) {
-      if (isAppError(error) && error.status === 400) return fail(step, error.code, { typed: typed.slice(0, 200) })
+      if (isAppError(error) && error.status === 400)
+        return fail(visit, step, error.code, { typed: typed.slice(0, 200) })
       throw error
     }
   }
@@ -109,7 +118,7 @@ export function createSignIn(deps: Dependencies): SignIn {
     await save(
       visit,
       place ? { ...attempt, place } : attempt,
-      standing ? fail('code', code, { variables }) : fail('phone', code, { variables, typed: phone }),
+      standing ? fail(visit, 'code', code, { variables }) : fail(visit, 'phone', code, { variables, typed: phone }),
     )
   }
 
@@ -118,7 +127,7 @@ export function createSignIn(deps: Dependencies): SignIn {
 
     async givePhone(visit, text, publicComputer) {
       const attempt = await attempts.load(visit.uid)
-      const phone = parsed('phone', text, parsePhone)
+      const phone = parsed(visit, 'phone', text, parsePhone)
       if (!('value' in phone)) return save(visit, { ...attempt, publicComputer }, phone)
       // Proven already, in another tab or before the way back: it goes on where it stands.
       if (phone.value === provenPhone(attempt)) return save(visit, attempt, { publicComputer })
@@ -138,7 +147,7 @@ export function createSignIn(deps: Dependencies): SignIn {
       const judged = await challenges.judge(visit, attempt, code)
       if ('code' in judged) {
         const { code, variables, place = attempt.place } = judged
-        return save(visit, attempt, { ...fail('code', code, { variables }), place })
+        return save(visit, attempt, { ...fail(visit, 'code', code, { variables }), place })
       }
       if (!challenge) return
       await attempts.prove(challenge.id, judged.evidence)
@@ -146,7 +155,7 @@ export function createSignIn(deps: Dependencies): SignIn {
       const reached = phone === undefined || (await confirmation.confirm(phone, trailOf(visit)))
       await save(visit, attempt, {
         ...(other ? { person: null } : {}),
-        ...(reached ? {} : fail('document', 'proof_unavailable')),
+        ...(reached ? {} : fail(visit, 'document', 'proof_unavailable')),
       })
     },
 
@@ -154,21 +163,21 @@ export function createSignIn(deps: Dependencies): SignIn {
       const { attempt, people, next } = await standing(visit)
       if (next === 'phone' || next === 'code') return
       const chosen = person === 'other' ? null : people.find(({ id }) => id === person)?.id
-      if (chosen === undefined) return save(visit, attempt, fail('who', 'who_missing'))
+      if (chosen === undefined) return save(visit, attempt, fail(visit, 'who', 'who_missing'))
       await save(visit, attempt, { person: chosen, proofed: false })
     },
 
     async giveDocumentKind(visit, text) {
       const attempt = await attempts.load(visit.uid)
       if (!attempt.evidence) return
-      const kind = parsed('document', text, parseDocumentKind)
+      const kind = parsed(visit, 'document', text, parseDocumentKind)
       await save(visit, attempt, 'value' in kind ? { documentKind: kind.value } : kind)
     },
 
     async giveName(visit, text) {
       const attempt = await attempts.load(visit.uid)
       if (!attempt.evidence || attempt.documentKind === undefined) return
-      const name = parsed('name', text, parseName)
+      const name = parsed(visit, 'name', text, parseName)
       await save(visit, attempt, 'value' in name ? { name: name.value } : name)
     },
 
@@ -177,7 +186,7 @@ export function createSignIn(deps: Dependencies): SignIn {
       const { documentKind, name } = attempt
       const phone = provenPhone(attempt)
       if (next === 'done' || phone === undefined || documentKind === undefined || name === undefined) return
-      const document = parsed('number', text, () => parseDocument(documentKind, text, now()))
+      const document = parsed(visit, 'number', text, () => parseDocument(documentKind, text, now()))
       if (!('value' in document)) return save(visit, attempt, document)
       const citizen = personOf(attempt, people)
       const proofed = await proofing.prove({
@@ -188,7 +197,7 @@ export function createSignIn(deps: Dependencies): SignIn {
         trail: trailOf(visit),
       })
       if (!proofed.ok)
-        return save(visit, attempt, fail('number', `proof_${proofed.reason}`, { typed: text.slice(0, 200) }))
+        return save(visit, attempt, fail(visit, 'number', `proof_${proofed.reason}`, { typed: text.slice(0, 200) }))
       await save(visit, attempt, { person: proofed.citizen.id, proofed: true })
     },
 

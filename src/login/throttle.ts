@@ -20,6 +20,7 @@ export type Limit =
   | 'failures-address'
   | 'register-phone'
   | 'register-number'
+  | 'register-pair'
 
 export type Ticket =
   { readonly allowed: true; readonly left: number } | { readonly allowed: false; readonly retryAfterMs: number }
@@ -58,6 +59,7 @@ export function createThrottle({ storage, login, sms, now = Date.now }: Dependen
     'failures-address': limiter('failures-address', login.perAddress.failures, lineSeconds),
     'register-phone': limiter('register-phone', login.registerChecksDaily, daySeconds),
     'register-number': limiter('register-number', login.registerChecksDaily, daySeconds),
+    'register-pair': limiter('register-pair', 1, daySeconds),
   }
 
   /** A line moves on at its pace: the n-th of a minute has his turn n / points minutes after its start. */

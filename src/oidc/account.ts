@@ -17,7 +17,7 @@ import type { Releases } from './releases.ts'
 const fromLevel2: ReadonlySet<ReleasedClaim> = new Set(['name', 'id_number', 'id_number_masked', 'age_over_18'])
 
 /** Every claim of a citizen, lesser ones first; what is not known is undefined. */
-export function claimsOf(citizen: Citizen, now: number): Readonly<Record<ReleasedClaim, unknown>> {
+function claimsOf(citizen: Citizen, now: number): Readonly<Record<ReleasedClaim, unknown>> {
   const real = citizen.proofing >= 2
   const document = real ? primaryDocument(citizen) : undefined
   const phone = citizen.phones.findLast(({ proven }) => proven) ?? citizen.phones.at(-1)

@@ -46,7 +46,7 @@ const uri = z
   .refine((text) => !text.includes('#'), 'must have no fragment')
   .refine((text) => !text.includes('*'), 'must be one address, not a pattern')
 
-export const applicationSchema = z.strictObject({
+const applicationSchema = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]{1,62}$/, 'must be lower-case letters, digits and hyphens'),
   name: bilingual,
   owner: bilingual,
@@ -101,7 +101,7 @@ const yearMs = 366 * dayMs
 const past = (day: string, now: number) => Date.parse(day) + dayMs <= now
 const isLocal = (address: string) => ['localhost', '127.0.0.1', '[::1]'].includes(new URL(address).hostname)
 
-export function credentialKind({ credential }: Application): 'key' | 'secret' | 'none' {
+function credentialKind({ credential }: Application): 'key' | 'secret' | 'none' {
   if ('none' in credential) return 'none'
   return 'jwks' in credential || 'jwksFile' in credential ? 'key' : 'secret'
 }

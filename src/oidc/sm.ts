@@ -15,7 +15,7 @@ import { applicationOf, bindApplication } from './clients.ts'
 import { SigningKey } from './signing-key.ts'
 import { publishSmKeys } from './sm-keys.ts'
 
-export const sm2Alg = 'SGD_SM3_SM2'
+const sm2Alg = 'SGD_SM3_SM2'
 const sm2Curve = 'sm2p256v1'
 
 /** The lists of the engine that SM2 signatures belong to. */

@@ -17,6 +17,8 @@ export function readSharedKey(file: string): Buffer {
     if (cause instanceof AppError) throw cause
     refuse('cannot be read', cause)
   }
+  // Hex passes for base64url, and would be another key than the peer's.
+  if (/^[0-9a-f]+$/i.test(text)) refuse('is hex; it must be base64url, of at least 32 random bytes (keys/README.md)')
   if (!/^[\w-]{43,}$/.test(text)) refuse('must hold at least 32 random bytes, base64url')
   return Buffer.from(text, 'base64url')
 }

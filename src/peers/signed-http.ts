@@ -37,27 +37,47 @@ function sameText(a: string, b: string): boolean {
   return left.length === right.length && timingSafeEqual(left, right)
 }
 
+/** Why there is no answer. `detail` is for the log and quotes none: `timeout`, `not-signed`, `connection ECONNRESET` … */
+export class PeerFailure extends Error {
+  override readonly name: string = 'PeerFailure'
+  readonly detail: string
+  constructor(detail: string) {
+    super(`the peer failed: ${detail}`)
+    this.detail = detail
+  }
+}
+
 /** What a 4xx says: the peer has understood and refuses; trying again changes nothing. */
-export class PeerRefusal extends Error {
+export class PeerRefusal extends PeerFailure {
   override readonly name = 'PeerRefusal'
   readonly status: number
   constructor(status: number) {
-    super(`the peer refused with ${status}`)
+    super(`status ${status}`)
     this.status = status
   }
+}
+
+/** What went wrong on the way, in a word. No cause is kept: its message may quote an address or an answer. */
+function failureOf(error: unknown): PeerFailure {
+  if (error instanceof PeerFailure) return error
+  const { name, cause } = error as { readonly name?: unknown; readonly cause?: { readonly code?: unknown } }
+  if (name === 'TimeoutError') return new PeerFailure('timeout')
+  if (name === 'SyntaxError') return new PeerFailure('not-json')
+  const code = String(cause?.code ?? '')
+  return new PeerFailure(/^[A-Z][A-Z0-9_]+$/.test(code) ? `connection ${code}` : 'connection')
 }
 
 async function readLimited(answer: Response): Promise<string> {
   const declared = Number(answer.headers.get('content-length') ?? 0)
   if (declared > maxAnswerBytes) {
     await answer.body?.cancel()
-    throw new Error('the answer is too long')
+    throw new PeerFailure('too-long')
   }
   let text = ''
   const decoder = new TextDecoder()
   for await (const part of answer.body ?? []) {
     text += decoder.decode(part, { stream: true })
-    if (text.length > maxAnswerBytes) throw new Error('the answer is too long')
+    if (text.length > maxAnswerBytes) throw new PeerFailure('too-long')
   }
   return text + decoder.decode()
 }
@@ -81,16 +101,16 @@ async function once(peer: SignedPeer, body: string, now: () => number): Promise<
   const text = await readLimited(answer)
   const signature = answer.headers.get('x-yihao-signature') ?? ''
   if (!sameText(signature, answerSignature(peer.key, answer.status, nonce, text))) {
-    throw new Error('the answer is not signed by the peer')
+    throw new PeerFailure('not-signed')
   }
   if (answer.status >= 400 && answer.status < 500) throw new PeerRefusal(answer.status)
-  if (!answer.ok) throw new Error(`the peer answered ${answer.status}`)
+  if (!answer.ok) throw new PeerFailure(`status ${answer.status}`)
   return JSON.parse(text)
 }
 
 /**
  * Sends a question and gives the verified answer.
- * @throws PeerRefusal where the peer refused, Error where it did not answer rightly in time
+ * @throws PeerRefusal where the peer refused, PeerFailure where it did not answer rightly in time
  */
 export async function askPeer(peer: SignedPeer, question: unknown, now: () => number = Date.now): Promise<unknown> {
   const body = JSON.stringify(question)
@@ -98,7 +118,7 @@ export async function askPeer(peer: SignedPeer, question: unknown, now: () => nu
     try {
       return await once(peer, body, now)
     } catch (error) {
-      if (error instanceof PeerRefusal || tries >= peer.retries) throw error
+      if (error instanceof PeerRefusal || tries >= peer.retries) throw failureOf(error)
     }
   }
 }

@@ -3,10 +3,10 @@
  * register. Whatever goes wrong on the way is *unavailable* and never *mismatch*.
  *
  * `POST <url>/check` takes `{ kind, number, name, phone? }` and answers a RegisterAnswer; `POST <url>/changes` takes
- * `{ after?, limit }` and answers RegisterChanges.
+ * `{ after?, limit }` and answers RegisterChanges, or 400 for a cursor it never gave.
  */
 import { z } from 'zod'
-import { askPeer, type SignedPeer } from '#src/peers/signed-http.ts'
+import { askPeer, PeerFailure, PeerRefusal, type SignedPeer } from '#src/peers/signed-http.ts'
 import { AppError } from '#src/errors.ts'
 import { documentKinds } from '#src/identity/id-number.ts'
 import type { PopulationRegister } from '#src/identity/registry.ts'
@@ -35,15 +35,21 @@ export function createHttpRegister(peer: Omit<SignedPeer, 'retries'>): Populatio
       return schema.parse(await askPeer({ ...peer, url, retries: 1 }, question))
     } catch (cause) {
       // A schema error would quote the answer, and with it a person.
-      throw new AppError('register_unavailable', {
-        detail: path,
-        cause: cause instanceof z.ZodError ? undefined : cause,
-      })
+      if (!(cause instanceof PeerFailure)) throw new AppError('register_unavailable', { detail: `${path}: malformed` })
+      throw new AppError('register_unavailable', { detail: `${path}: ${cause.detail}`, cause })
     }
   }
   return {
     name: 'http',
     check: (query) => ask('check', query, answerSchema),
-    changes: (after, limit) => ask('changes', { ...(after === undefined ? {} : { after }), limit }, changesSchema),
+    async changes(after, limit) {
+      try {
+        return await ask('changes', { ...(after === undefined ? {} : { after }), limit }, changesSchema)
+      } catch (error) {
+        const { cause } = error as AppError
+        if (after === undefined || !(cause instanceof PeerRefusal) || cause.status !== 400) throw error
+        throw new AppError('bad_request', { detail: 'the cursor is not one of this register', cause })
+      }
+    },
   }
 }

@@ -66,9 +66,13 @@ describe('in Chromium, the door as each of the cast', function () {
 
   /** From the phone page to behind the register's answer; the focus is where the eye is, so no key is pressed to get there. */
   const walk = async (page: Page, key: string, phone: string): Promise<void> => {
-    const person = await personOf(key)
     await type(page, phone)
     await type(page, codeAt(city, phone))
+    await document(page, key)
+  }
+
+  const document = async (page: Page, key: string): Promise<void> => {
+    const person = await personOf(key)
     await focused(page)
     for (let down = documentKinds.indexOf(person.kind as never); down > 0; down -= 1)
       await page.keyboard.press('ArrowDown')
@@ -96,6 +100,27 @@ describe('in Chromium, the door as each of the cast', function () {
       await page.context().close()
     })
   }
+
+  it('lets he and xu in, who share a phone', async () => {
+    const [he, xu] = [await personOf('he'), await personOf('xu')]
+    const phone = he.phone.replace('+86', '')
+    const first = await open()
+    await walk(first.page, 'he', phone)
+    await press(first.page, 'agree')
+    await first.page.context().close()
+    city.server.clock.advance(120_000)
+    const { page } = await open()
+    await type(page, phone)
+    await focused(page)
+    await page.keyboard.type(codeAt(city, phone))
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Space')
+    await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+    await document(page, 'xu')
+    await press(page, 'agree')
+    assert.match(await page.locator('#citizen').innerText(), new RegExp(xu.name))
+    await page.context().close()
+  })
 
   for (const [key, sentences] of Object.entries(refused)) {
     it(`tells ${key} plainly why not`, async () => {

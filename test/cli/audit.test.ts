@@ -102,6 +102,16 @@ describe('npm run audit', () => {
     assert.match(found.out, /the anchor signs \d+ records but 1 are here/)
   })
 
+  it('verify takes an anchor with the lines npm prints before it, and says what it left out', async () => {
+    const { out } = await audit('checkpoint')
+    const anchor = file(`\n> yihao@1.0.0 audit\n> node src/cli/audit.ts checkpoint\n\n${out}\r\n`)
+    const { code, out: said, err } = await audit('verify', '--anchor', anchor)
+    assert.equal(code, 0, said)
+    assert.match(err, /lines that are no checkpoint, ignored: 2$/)
+    const cut = tampered('DELETE FROM audit WHERE seq > 1; DELETE FROM checkpoints')
+    assert.equal((await audit('verify', '--store', cut, '--anchor', anchor)).code, 1, 'the anchor counts all the same')
+  })
+
   it('find prints the records of a reference, a line each, with who it was sealed', async () => {
     const { code, out } = await audit('find', ' abcde-fghjk ')
     assert.equal(code, 0)
@@ -111,7 +121,9 @@ describe('npm run audit', () => {
       ['login', 'login'],
     )
     assert.ok(lines.every(({ record }) => record.who.startsWith('1.')) && !out.includes('somebody'))
-    assert.deepEqual(await audit('find', 'ZZZZZ-ZZZZZ'), { code: 0, out: '', err: 'no record has this reference' })
+    const nothing = await audit('find', 'ZZZZZ-ZZZZZ')
+    assert.deepEqual([nothing.code, nothing.out], [0, ''])
+    assert.match(nothing.err, /no record has this reference; the log of the server may know it/)
   })
 
   it('find shows a row that was changed into nonsense rather than failing', async () => {
@@ -135,6 +147,7 @@ describe('npm run audit', () => {
     ['a key file of something else', () => ['verify', '--public-key', file('[1]')]],
     ['an anchor that is not there', () => ['verify', '--anchor', '/nonexistent/anchor']],
     ['an empty anchor', () => ['verify', '--anchor', file('\n')]],
+    ['an anchor without a checkpoint', () => ['verify', '--anchor', file('\n> yihao@1.0.0 audit\na.b\na.b.c.d\n')]],
   ]
   for (const [what, args] of unusable)
     it(`exits with 2 and says why for ${what}`, async () => {

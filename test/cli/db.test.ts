@@ -223,7 +223,8 @@ describe('npm run db', () => {
     await live(2, 1)
     assert.equal(run('db', 'backup', '--to', backup).code, 0)
     await live(1, 0)
-    writeFileSync(anchor, run('audit', 'checkpoint').out)
+    const banner = '\n> yihao@1.0.0 audit\n> node src/cli/audit.ts checkpoint\n\n'
+    writeFileSync(anchor, banner + run('audit', 'checkpoint').out)
   })
 
   it('says that the keys of another node do not open a backup', async () => {
@@ -242,6 +243,7 @@ describe('npm run db', () => {
     assert.equal(code, 1)
     assert.match(out, /^restored {2}the backup of .*1 people, 2 audit records/)
     assert.match(err, /LOST {6}no records could be taken over/)
+    assert.match(err, /anchor: lines that are no checkpoint, ignored: 2\n/)
     assert.match(err, /LOST {6}the anchor proves that 1 audit records are missing/)
     assert.equal(run('audit', 'verify').code, 0)
     assert.equal(run('audit', 'verify', '--anchor', anchor).code, 1)

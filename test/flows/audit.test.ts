@@ -42,6 +42,7 @@ describe('the audit trail of a running server', () => {
         'challenge.sent ok',
         'challenge.answered ok',
         'register.checked ok',
+        'account.opened ok',
         'account.proofed ok',
         'login ok',
         'notice.answered ok',
@@ -74,6 +75,7 @@ describe('the audit trail of a running server', () => {
     await party.redeem(location, request)
     await party.redeem(location, { ...request, verifier: 'x'.repeat(43) })
     await openBrowser(server.url).get(party.request({ redirect_uri: 'https://evil.example/' }).path)
+    await openBrowser(server.url).get(party.request({ scope: 'openid id_number' }).path)
     await party.userinfo('x')
     assert.deepEqual(
       told(await rowsAfter(before)).map(({ type, outcome, reason }) => [type, outcome, reason]),
@@ -81,6 +83,7 @@ describe('the audit trail of a running server', () => {
         ['token', 'refused', 'replayed'],
         ['token', 'refused', 'invalid_grant'],
         ['authorization', 'refused', 'invalid_redirect_uri'],
+        ['authorization', 'refused', 'invalid_scope'],
         ['claims.released', 'refused', 'invalid_token'],
       ],
     )

@@ -123,7 +123,8 @@ describe('a server that is killed', function () {
     await post('name', { name: person.name })
     await crash()
 
-    await post('number', { number: person.number }, 'register.checked ok', 'account.proofed ok', 'login ok')
+    const opened = ['register.checked ok', 'account.opened ok', 'account.proofed ok', 'login ok']
+    await post('number', { number: person.number }, ...opened)
     assert.equal(stepOf(page), '', 'the notice')
     const notice = attemptOf(page)
     await crash()

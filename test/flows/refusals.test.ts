@@ -80,6 +80,12 @@ describe('what a sign-in refuses', () => {
     return visitor
   }
 
+  const isMalformed = (code: string) => /^(phone|document|name|number)_/.test(code)
+  /** Does the log know this number as that of the form which was answered? */
+  const wasAnswered = (reference: string) =>
+    server.logged
+      .map((line) => JSON.parse(line) as { reference?: string; method?: string; route?: string })
+      .some((line) => line.reference === reference && line.method === 'POST' && line.route?.startsWith('/login/:id/'))
   const wrong = (code: string) => String((Number(code) + 1) % 1_000_000).padStart(6, '0')
   const own = async (locale: Locale, key: string) => visit(locale, (await personOf(key)).phone)
 
@@ -275,13 +281,27 @@ describe('what a sign-in refuses', () => {
         assert.equal(page.status, 200)
         assert.equal(stepOf(page), step)
         assert.match(page.text, /role="alert"/)
-        assert.match(page.text, /[0-9A-Z]{5}-[0-9A-Z]{5}/)
+        const reference = numberOn(page)
+        const records = await server.app.storage.audit.byReference(reference, 10)
+        // What no parser took was never judged: of that the log alone knows the number.
+        assert.equal(records.length > 0, !isMalformed(code), `${code}: ${records.length} records of ${reference}`)
+        assert.ok(wasAnswered(reference), `${code}: the log does not know ${reference}`)
         assert.ok(visible(page.text).includes(sentences[index] ?? ''), visible(page.text))
         assert.doesNotMatch(page.text, /\{\{|fault\.[a-z]/)
         server.clock.advance(61_000)
       }
     })
   }
+
+  it('keeps the number of a refusal over a reload and a page in between, until the next one', async () => {
+    const visitor = await visit('zh')
+    const code = wrong(await visitor.toCode())
+    const refused = await visitor.post('code', { code })
+    const reference = numberOn(refused)
+    await visitor.browser.get(`${visitor.attempt}/phone`)
+    assert.equal(numberOn(await visitor.browser.get(refused.url)), reference)
+    assert.notEqual(numberOn(await visitor.post('code', { code })), reference)
+  })
 
   it('has no sentence that is not heard here, where people share a phone, a server ends in between or an address is busy', () => {
     const all = locales.map((locale) => {
@@ -368,6 +388,13 @@ describe('what a sign-in refuses', () => {
     })
   })
 })
+
+/** The 编号 that a page of a refusal shows. */
+function numberOn({ text }: Page): string {
+  const [, reference] = /class="reference">([0-9A-Z]{5}-[0-9A-Z]{5})</.exec(text) ?? []
+  assert.ok(reference, 'the page shows no number')
+  return reference
+}
 
 /** What a page says, without its markup. */
 const visible = (html: string): string =>

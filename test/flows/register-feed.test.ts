@@ -183,6 +183,29 @@ describe('the register’s feed of changes', () => {
     assert.equal((await records()).length, 5)
   })
 
+  it('finishes the correction of a number that a restore knows only the first half of', async () => {
+    const old = { kind: 'resident-id-card', number: people.renumbered.number } as const
+    await server.app.directory.endDocument(signed.renumbered.id, old, 'replaced')
+    happen()
+    await server.app.registerFollower.follow()
+    const person = await personOf('renumbered')
+    const { documents, proofing } = await citizen('renumbered')
+    const claimed = [old.number, 'replaced', person.number, 'claimed']
+    assert.deepEqual(
+      documents.flatMap(({ number, status }) => [number, status]),
+      claimed,
+    )
+    assert.equal(proofing, 1, 'nobody knows any more that it was proven')
+    assert.equal((await records()).length, 5)
+    const again = await signs(person)
+    assert.equal(again.id, signed.renumbered.id)
+    assert.equal(decodeJwt(again.tokens.id_token)['acr'], 'urn:yihao:loa:2')
+    await server.app.storage.artifacts.remove('RegisterCursor', cursorPlace)
+    await server.app.registerFollower.follow()
+    assert.equal((await citizen('renumbered')).proofing, 2, 'told again, nothing more happens')
+    assert.equal((await records()).length, 5)
+  })
+
   it('suspends nobody for a number that was his and is another’s now', async () => {
     happen()
     await server.app.registerFollower.follow()

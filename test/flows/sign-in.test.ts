@@ -351,6 +351,7 @@ describe('signing in by a code', () => {
         ['challenge.answered', 'ok', undefined],
         ['register.checked', 'refused', 'mismatch'],
         ['register.checked', 'ok', undefined],
+        ['account.opened', 'ok', undefined],
         ['account.proofed', 'ok', undefined],
         ['login', 'ok', undefined],
       ],

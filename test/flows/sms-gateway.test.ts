@@ -102,6 +102,23 @@ describe('signing in by a code that a gateway of the city sends', () => {
     assert.match((await visitor.ask()).text, /次数已用完/)
   })
 
+  it('logs why a text was not sent, under the number that the page shows, and quotes nothing', async () => {
+    for (const [way, why] of [
+      ['/broken', 'status 503'],
+      ['/unsigned', 'not-signed'],
+      ['/hang', 'timeout'],
+    ] as const) {
+      await peer.behave(way)
+      const { phone, ask } = await visit()
+      const [, reference] = /class="reference">([^<]+)</.exec((await ask()).text) ?? []
+      const line = server.logged.find((text) => text.includes('a back end failed') && text.includes(reference ?? '?'))
+      const { err } = JSON.parse(line ?? '{}') as { err?: { code: string; cause: { kind: string; detail: string } } }
+      assert.equal(err?.code, 'verifier_unavailable')
+      assert.deepEqual([err.cause.kind, err.cause.detail], ['PeerFailure', why])
+      assert.ok(!server.logged.join('').includes(phone.slice(3)))
+    }
+  })
+
   it('leaves a code that was sent before valid', async () => {
     const { phone, ask, answer, browser, attempt } = await visit()
     await ask()

@@ -192,6 +192,25 @@ describe('taking over an account', () => {
       assert.match(asked.text, /乙局/, 'the owner is asked himself')
     })
 
+    it('is over for good where its end could not be recorded at first', async () => {
+      const phone = newPhone()
+      const claimed = await enter(easy, owner, phone)
+      const { audit } = server.app.storage
+      const append = audit.append
+      const broken: typeof append = (rows) =>
+        rows.some(({ body }) => body.includes('account.reclaimed')) ? Promise.reject(new Error('full')) : append(rows)
+      Object.assign(audit, { append: broken })
+      const { browser, page } = await attempt(owner, owner.phone)
+      assert.equal(page.status, 503)
+      Object.assign(audit, { append })
+      assert.equal((await ofOwner())?.proofing, 1, 'nothing happened')
+      const own = await enter(easy, owner)
+      assert.equal(stepOf(await browser.get(`${attemptOf(page)}/number`)), '', 'the page goes on by itself')
+      assert.equal(acrOf(own.tokens), 'urn:yihao:loa:2')
+      await isDead(easy, claimed.tokens)
+      assert.equal((await texts(phone)).length, 1)
+    })
+
     it('cannot be kept by a sign-in that was concluded before and carried on after', async () => {
       const phone = newPhone()
       await enter(easy, owner, phone)

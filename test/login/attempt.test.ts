@@ -55,11 +55,11 @@ describe('what a sign-in keeps of itself', () => {
   it('keeps its evidence whatever another tab saves afterwards', async () => {
     await attempts.save('tabs', given)
     await attempts.prove(challenge.id, evidence)
-    await attempts.save('tabs', { ...given, fault: { step: 'code', code: 'code_used' } })
+    await attempts.save('tabs', { ...given, fault: { step: 'code', code: 'code_used', reference: 'ABCDE-FGHJK' } })
     const seen = await attempts.load('tabs')
     assert.deepEqual(seen.evidence, evidence)
     assert.equal(seen.fault, undefined, 'the late tab does not hold the citizen up')
-    await attempts.save('tabs', { ...seen, fault: { step: 'name', code: 'name_missing' } })
+    await attempts.save('tabs', { ...seen, fault: { step: 'name', code: 'name_missing', reference: 'ABCDE-FGHJK' } })
     assert.equal((await attempts.load('tabs')).fault?.code, 'name_missing')
   })
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { isAppError } from '#src/errors.ts'
 import type { RegisterAnswer } from '#src/identity/registry.ts'
 import { member, openLoginRooms, trail, type LoginRooms } from '../support/login-rooms.ts'
 
@@ -40,6 +41,17 @@ describe('the confirmation of phones', () => {
     rooms.clock.advance(30 * day - 1_000)
     assert.equal(await confirm(), true)
     assert.equal(questions().length, 1, 'renewed for thirty days more')
+  })
+
+  it('leaves the binding where its end cannot be recorded', async () => {
+    rooms.clock.advance(31 * day)
+    rooms.answer({ result: 'match', phone: 'mismatch' })
+    rooms.failRecords('phone.ended')
+    await assert.rejects(confirm(), (error) => isAppError(error, 'audit_broken'))
+    assert.equal((await rooms.directory.byId(id))?.phones.length, 1)
+    rooms.failRecords(undefined)
+    await confirm()
+    assert.equal((await rooms.directory.byId(id))?.phones.length, 0)
   })
 
   const ending: readonly RegisterAnswer[] = [

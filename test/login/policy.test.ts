@@ -73,7 +73,7 @@ describe('what comes next in a sign-in', () => {
         name: fc.constantFrom('刘䶮', ''),
         proofed: fc.boolean(),
         publicComputer: fc.boolean(),
-        fault: fc.constant({ step: 'code', code: 'code_wrong' }),
+        fault: fc.constant({ step: 'code', code: 'code_wrong', reference: 'ABCDE-FGHJK' }),
       },
       { requiredKeys: ['proofed', 'publicComputer'] },
     )

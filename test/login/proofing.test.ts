@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { isAppError } from '#src/errors.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
 import { parseDocument } from '#src/identity/id-number.ts'
 import type { ProofingRefusal } from '#src/login/proofing.ts'
@@ -303,6 +304,45 @@ describe('proofing by three elements', () => {
     })
   })
 
+  describe('where its record cannot be written', () => {
+    const { kind, number, phone = '' } = member('yan')
+    const ofYan = () => rooms.directory.byDocument(kind, number)
+    const fails = async (type: 'account.opened' | 'account.proofed' | 'phone.bound', over: { phone?: string } = {}) => {
+      rooms.failRecords(type)
+      await assert.rejects(rooms.prove('yan', over), (error) => isAppError(error, 'audit_broken'))
+      rooms.failRecords(undefined)
+    }
+
+    it('opens no account, neither proven nor claimed', async () => {
+      for (const type of ['account.opened', 'account.proofed'] as const)
+        for (const over of [{}, { phone: strangersPhone }]) {
+          await fails(type, over)
+          assert.equal(await ofYan(), undefined)
+        }
+    })
+
+    it('binds no phone and raises no account', async () => {
+      const { id } = await opens(1, 'yan', { phone: strangersPhone })
+      rooms.answer({ result: 'match', phone: 'match' })
+      await fails('account.proofed', { phone: strangersPhone })
+      assert.equal((await ofYan())?.proofing, 1)
+      await opens(2, 'yan', { phone: strangersPhone })
+      await fails('phone.bound')
+      assert.deepEqual(await rooms.directory.byPhone(phone), [])
+      assert.deepEqual(rooms.told, [])
+      assert.equal((await opens(2, 'yan')).id, id)
+    })
+
+    it('names the account in the record of its opening', async () => {
+      const { id } = await opens(2, 'yan')
+      const opened = rooms.events.filter(({ type }) => type === 'account.opened')
+      assert.deepEqual(
+        opened.map(({ person, level }) => [person, level]),
+        [[id, 2]],
+      )
+    })
+  })
+
   describe('how often the register is asked', () => {
     it('is five times a day for a phone, whatever the numbers', async () => {
       const names = ['yan', 'xian', 'elder', 'he', 'xu'] as const
@@ -313,11 +353,23 @@ describe('proofing by three elements', () => {
       await opens(1, 'teenager', { phone: strangersPhone })
     })
 
-    it('is five times a day for a number, whatever the phones, also at once', async () => {
-      const phones = Array.from({ length: 20 }, (_, index) => `+86198000000${10 + index}`)
-      const results = await Promise.all(phones.map((phone) => rooms.prove('yan', { name: '刘燕', phone })))
-      assert.equal(results.filter((result) => !result.ok && result.reason === 'too-often').length, 15)
-      assert.equal(rooms.asked.length, 5)
+    it('is five times a day for a number, and then once for each phone, also at once', async () => {
+      const phones = Array.from({ length: 4 }, (_, index) => `+86198000000${10 + index}`)
+      const five = Array.from({ length: 5 }, () => phones).flat()
+      const results = await Promise.all(five.map((phone) => rooms.prove('yan', { name: '刘燕', phone })))
+      assert.equal(results.filter((result) => !result.ok && result.reason === 'too-often').length, 11)
+      assert.equal(rooms.asked.length, 5 + 4)
+    })
+
+    it('leaves the holder of a number his own check, however often strangers asked about it', async () => {
+      const phones = Array.from({ length: 9 }, (_, index) => `+86198000000${10 + index}`)
+      for (const phone of phones) await refuses('mismatch', 'yan', { name: '刘燕', phone })
+      await refuses('too-often', 'yan', { name: '刘燕', phone: phones[8] })
+      rooms.register.setDown(true)
+      await refuses('unavailable', 'yan')
+      rooms.register.setDown(false)
+      await opens(2, 'yan')
+      await refuses('too-often', 'yan')
     })
 
     it('does not use up a number by a phone that has no question left', async () => {
@@ -337,6 +389,7 @@ describe('proofing by three elements', () => {
       [
         ['register.checked', 'refused', 'mismatch', undefined],
         ['register.checked', 'ok', undefined, undefined],
+        ['account.opened', 'ok', undefined, 2],
         ['account.proofed', 'ok', undefined, 2],
       ],
     )

@@ -19,6 +19,7 @@ describe('the limits of sign-in', () => {
     ['failures-day-device', ({ config }) => config.login.deviceFailuresDaily, () => 86_400],
     ['register-phone', ({ config }) => config.login.registerChecksDaily, () => 86_400],
     ['register-number', ({ config }) => config.login.registerChecksDaily, () => 86_400],
+    ['register-pair', () => 1, () => 86_400],
   ]
 
   for (const [limit, points, seconds] of limits) {

@@ -1,11 +1,17 @@
 import { strict as assert } from 'node:assert'
-import { askPeer, PeerRefusal } from '#src/peers/signed-http.ts'
+import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { readSharedKey } from '#src/peers/shared-key.ts'
+import { askPeer, PeerFailure, PeerRefusal, type SignedPeer } from '#src/peers/signed-http.ts'
 import { createHttpRegister } from '#src/register/http-register.ts'
 import { withBreaker } from '#src/register/breaker.ts'
 import { isAppError } from '#src/errors.ts'
 import type { PopulationRegister } from '#src/identity/registry.ts'
 import { createHttpGateway } from '#src/verifiers/sms/http-gateway.ts'
 import { codeText } from '#src/verifiers/sms/texts.ts'
+import { freePorts } from '../support/demo-city.ts'
+import { temporaryDirectories } from '../support/temporary.ts'
 import { startPeer, type Peer } from '../support/signed-peer.ts'
 
 describe('signed HTTP with a peer in another language', () => {
@@ -29,7 +35,7 @@ describe('signed HTTP with a peer in another language', () => {
   })
 
   it('is refused with another key, and with a clock far off', async () => {
-    await assert.rejects(askPeer(at('/x', { key: Buffer.alloc(32) }), {}), /not signed by the peer/)
+    await assert.rejects(askPeer(at('/x', { key: Buffer.alloc(32) }), {}), /not-signed/)
     await assert.rejects(
       askPeer(at('/x'), {}, () => Date.now() - 120_000),
       PeerRefusal,
@@ -37,9 +43,9 @@ describe('signed HTTP with a peer in another language', () => {
   })
 
   it('believes no answer that is unsigned, altered, too long or late', async () => {
-    await assert.rejects(askPeer(at('/unsigned'), {}), /not signed by the peer/)
-    await assert.rejects(askPeer(at('/forged'), {}), /not signed by the peer/)
-    await assert.rejects(askPeer(at('/long'), {}), /too long/)
+    await assert.rejects(askPeer(at('/unsigned'), {}), /not-signed/)
+    await assert.rejects(askPeer(at('/forged'), {}), /not-signed/)
+    await assert.rejects(askPeer(at('/long'), {}), /too-long/)
     const start = performance.now()
     await assert.rejects(askPeer(at('/hang', { timeoutMs: 300 }), {}))
     assert.ok(performance.now() - start < 2_000)
@@ -50,6 +56,25 @@ describe('signed HTTP with a peer in another language', () => {
     const before = (await peer.seen()).length
     await assert.rejects(askPeer(at('/refuse', { retries: 1 }), {}), PeerRefusal)
     assert.equal((await peer.seen()).length, before + 1)
+  })
+
+  it('says in a word why there is no answer, and quotes none', async () => {
+    const reasons: readonly (readonly [SignedPeer, string])[] = [
+      [at('/broken'), 'status 503'],
+      [at('/refuse'), 'status 403'],
+      [at('/unsigned'), 'not-signed'],
+      [at('/long'), 'too-long'],
+      [at('/torn'), 'not-json'],
+      [at('/hang', { timeoutMs: 300 }), 'timeout'],
+      [{ ...at(''), url: `http://127.0.0.1:${(await freePorts(1))[0]}/` }, 'connection ECONNREFUSED'],
+    ]
+    for (const [asked, reason] of reasons)
+      await assert.rejects(askPeer(asked, {}), (error) => {
+        assert.ok(error instanceof PeerFailure, String(error))
+        assert.equal(error.detail, reason)
+        assert.equal(error.cause, undefined)
+        return true
+      })
   })
 
   it('carries a text to an SMS gateway, under the same id at a second try', async () => {
@@ -77,11 +102,53 @@ describe('signed HTTP with a peer in another language', () => {
       phone: 'mismatch',
     })
     assert.deepEqual(await register.check({ ...query, name: '刘奕' }), { result: 'mismatch' })
-    assert.deepEqual(await register.changes(undefined, 10), { changes: [], cursor: 'c1' })
-    for (const url of [`${peer.url}/unsigned`, `${peer.url}/nonsense`, 'http://127.0.0.1:9']) {
+    for (const [url, why] of [
+      [`${peer.url}/nonsense`, /^changes: malformed$/],
+      [`http://127.0.0.1:${(await freePorts(1))[0]}`, /^changes: connection ECONNREFUSED$/],
+    ] as const) {
       const broken = createHttpRegister({ url, key: peer.key, timeoutMs: 500 })
-      await assert.rejects(broken.changes(undefined, 1), (error) => isAppError(error, 'register_unavailable'))
+      await assert.rejects(broken.changes(undefined, 1), (error) => {
+        assert.ok(isAppError(error, 'register_unavailable'))
+        assert.match(error.detail ?? '', why)
+        return true
+      })
     }
+    await peer.behave('/unsigned')
+    await assert.rejects(register.check(query), /check: not-signed/)
+    await peer.behave('')
+  })
+})
+
+describe('the key shared with a peer', () => {
+  const directory = temporaryDirectories()
+  const file = (text: string, mode = 0o600): string => {
+    const path = join(directory(), 'peer.key')
+    writeFileSync(path, text, { mode })
+    return path
+  }
+
+  it('is 32 random bytes in base64url, as the README makes them', () => {
+    const key = randomBytes(32)
+    assert.deepEqual(readSharedKey(file(`${key.toString('base64url')}\n`)), key)
+  })
+
+  it('is refused with the remedy in hex, too short, open to others or not there', () => {
+    const refusals: readonly (readonly [string, RegExp])[] = [
+      [file(randomBytes(32).toString('hex')), /is hex; it must be base64url/],
+      [file(randomBytes(32).toString('hex').toUpperCase()), /is hex/],
+      [file(randomBytes(16).toString('base64url')), /at least 32 random bytes/],
+      [file(randomBytes(32).toString('base64url'), 0o640), /chmod 600/],
+      ['/nonexistent/peer.key', /cannot be read/],
+    ]
+    for (const [path, remedy] of refusals)
+      assert.throws(
+        () => readSharedKey(path),
+        (error) => {
+          assert.ok(isAppError(error, 'key_invalid'))
+          assert.match(error.detail ?? '', remedy)
+          return true
+        },
+      )
   })
 })
 

@@ -96,6 +96,28 @@ describe('the ledger of endings', () => {
     }
   })
 
+  it('lowers the proofing of whoever is left without a proven document, as the void did', async () => {
+    await storage.people.insert(person('p3', { documents: [document('c'), document('d', { status: 'claimed' })] }))
+    await storage.close()
+    copyFileSync(file, `${file}.old`)
+    await open()
+    const [first, second] = [document('a', { status: 'void', to: at }), document('b', { status: 'void', to: at })]
+    await storage.people.update({ ...whole, documents: [first, document('b')], version: 2 })
+    const moved = [document('c', { status: 'replaced', to: at }), document('d', { status: 'claimed' })]
+    await storage.people.update(person('p3', { documents: moved, proofing: 1, version: 2 }))
+    const proofings = async () => {
+      await storage.close()
+      copyFileSync(`${file}.old`, file)
+      await open()
+      return Promise.all(['p1', 'p2', 'p3'].map(async (id) => (await storage.people.byId(id))?.proofing))
+    }
+    assert.deepEqual(await proofings(), [2, 2, 1])
+    const row = await storage.people.byId('p1')
+    assert.ok(row)
+    await storage.people.update({ ...row, documents: [first, second], proofing: 1, version: row.version + 1 })
+    assert.deepEqual(await proofings(), [1, 2, 1])
+  })
+
   it('ends with the last word: who was reinstated is so again', async () => {
     await storage.close()
     copyFileSync(file, `${file}.old`)

@@ -146,6 +146,8 @@ function settingsIn(directory: string, url: string, change?: Options['settings']
   const settings = structuredClone(loadConfig('config', {})) as unknown as Record<string, unknown>
   Object.assign(settings, {
     issuer: url,
+    // The socket is opened by the test, at whatever port.
+    listen: { ...(settings['listen'] as object), port: 0 },
     storage: { kind: 'sqlite', file: join(directory, 'yihao.db') },
     keys: { directory: join(directory, 'keys') },
     demo: { enabled: false, ports: [0, 0, 0] },

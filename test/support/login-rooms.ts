@@ -5,6 +5,7 @@ import { loadConfig, type Config } from '#src/config.ts'
 import { createSoftwareSealer } from '#src/crypto/software-sealer.ts'
 import { readPopulation, type CastMember } from '#src/demo/cast.ts'
 import { createFileRegister, type FileRegister } from '#src/demo/population-register.ts'
+import { AppError } from '#src/errors.ts'
 import { dayInChina } from '#src/identity/calendar.ts'
 import { checkCharacter } from '#src/identity/check-digit.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
@@ -46,6 +47,8 @@ export interface LoginRooms {
   /** What the register was asked. */
   readonly asked: readonly RegisterQuery[]
   readonly events: readonly AuditEvent[]
+  /** From now on a record of this type cannot be written; undefined: every record can. */
+  failRecords(type: AuditEvent['type'] | undefined): void
   /** Whom the citizens' texts told of what. */
   readonly told: readonly Told[]
   /** Whose sessions were ended. */
@@ -86,6 +89,7 @@ export async function openLoginRooms(file = ':memory:', registerTimeoutMs = 5_00
   const register = createFileRegister()
   const asked: RegisterQuery[] = []
   const events: AuditEvent[] = []
+  let failing: AuditEvent['type'] | undefined
   let fixed: RegisterAnswer | Promise<RegisterAnswer> | undefined
   const listening: Pick<PopulationRegister, 'check'> = {
     async check(query) {
@@ -93,9 +97,12 @@ export async function openLoginRooms(file = ':memory:', registerTimeoutMs = 5_00
       return fixed ?? register.check(query)
     },
   }
-  const check = createRegisterCheck(listening, registerTimeoutMs)
+  const check = createRegisterCheck(listening, { timeoutMs: registerTimeoutMs })
   const recorder = {
-    record: async (event: AuditEvent) => void events.push(event),
+    async record(event: AuditEvent) {
+      if (event.type === failing) throw new AppError('audit_broken')
+      events.push(event)
+    },
     checkpoint: async () => undefined,
     close: async () => undefined,
   }
@@ -131,6 +138,7 @@ export async function openLoginRooms(file = ':memory:', registerTimeoutMs = 5_00
       config,
     },
     answer: (answer) => void (fixed = answer),
+    failRecords: (type) => void (failing = type),
     prove(key, { citizen, ...over } = {}) {
       const { kind, number, name, phone = '+8619900000099' } = { ...member(key), ...over }
       const document = parseDocument(kind, number, now())

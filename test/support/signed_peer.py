@@ -1,10 +1,11 @@
 """A peer of peers/signed-http.ts in another language, from its description alone: Python's standard library.
 
 Prints its port. Behaviour by path: /sms, /register/check, /register/changes answer rightly; /flaky fails every first
-time; /unsigned, /forged, /long, /hang, /broken misbehave; /refuse answers 403. Everything it accepted is
+time; /unsigned, /forged, /long, /torn, /hang, /broken misbehave; /refuse answers 403. Everything it accepted is
 listed at GET /seen. GET /mode/x makes every POST behave like path /x from then on, GET /mode/ each like its own.
 """
-import hashlib, hmac, json, sys, time, base64
+import hashlib, hmac, json, os, sys, time, base64
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KEY = bytes.fromhex(sys.argv[1])
@@ -23,14 +24,44 @@ def sm3(body):
     return hashlib.new('sm3', body).hexdigest()
 
 
-REGISTER = {('690101199203051010', '刘䶮'): '+8619900000001'}
+FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../config/demo/population.json')
+with open(FILE, encoding='utf-8') as file:
+    CITY = json.load(file)
 
 
 def check(question):
-    phone = REGISTER.get((question['number'], question['name']))
-    if phone is None:
+    def numbers(person):
+        return [person['number'], *person.get('formerNumbers', [])]
+
+    def names(person):
+        return [person['name'], *person.get('formerNames', [])]
+
+    found = [person for person in CITY['people'] if person['kind'] == question['kind']
+             and question['number'] in numbers(person) and question['name'] in names(person)]
+    if not found:
         return {'result': 'mismatch'}
-    return {'result': 'match', 'phone': 'unknown' if 'phone' not in question else 'match' if question['phone'] == phone else 'mismatch'}
+    person = found[0]
+    state = person.get('state', 'living')
+    if state != 'living':
+        return {'result': state}
+    if question['number'] != person['number']:
+        return {'result': 'renumbered'}
+    if question['name'] != person['name']:
+        return {'result': 'renamed'}
+    if 'phone' not in question or 'phone' not in person:
+        return {'result': 'match', 'phone': 'unknown'}
+    return {'result': 'match', 'phone': 'match' if question['phone'] == person['phone'] else 'mismatch'}
+
+
+def changes(question):
+    """None: the cursor is not one of ours."""
+    after = question.get('after', 'c0')
+    if after not in [f'c{n}' for n in range(len(CITY['changes']) + 1)]:
+        return None
+    start = int(after[1:])
+    page = [{**change, 'at': int(datetime.fromisoformat(change['at']).timestamp() * 1000)}
+            for change in CITY['changes'][start:start + question['limit']]]
+    return {'changes': page, 'cursor': f'c{start + len(page)}'}
 
 
 class Peer(BaseHTTPRequestHandler):
@@ -61,14 +92,21 @@ class Peer(BaseHTTPRequestHandler):
         question = json.loads(body)
         seen.append({'path': self.path, 'question': question})
         tries[self.path] = tries.get(self.path, 0) + 1
-        answers = {'/sms': {'reference': 'r-1'}, '/register/changes': {'changes': [], 'cursor': 'c1'}}
-        answer = check(question) if self.path.endswith('/check') else answers.get(self.path, {'reference': 'r-2'})
+        answer = {'reference': 'r-1' if self.path == '/sms' else 'r-2'}
+        if self.path.endswith('/check'):
+            answer = check(question)
+        if self.path == '/register/changes':
+            answer = changes(question)
+            if answer is None:
+                return self.answer(400, b'{}', mac('400', nonce, sm3(b'{}')))
         text = json.dumps(answer).encode()
         way = mode[0] or self.path
         if way == '/hang':
             time.sleep(20)
         if way == '/long':
             text = b'"' + b'x' * 100000 + b'"'
+        if way == '/torn':
+            text = b'{"person": "'
         if way == '/refuse':
             return self.answer(403, text, mac('403', nonce, sm3(text)))
         if way == '/broken' or way == '/flaky' and tries[self.path] % 2 == 1:

@@ -209,5 +209,5 @@ export function locate(name: string): string {
   return existsSync(file) ? realpathSync(file) : join(realpathSync(dirname(file)), basename(file))
 }
 
-export const openingFailed = (file: string, error: unknown): AppError =>
+const openingFailed = (file: string, error: unknown): AppError =>
   isAppError(error) ? error : unavailable(`cannot open ${file}`, error)

@@ -7,7 +7,7 @@ import { publicSentence } from '#src/errors.ts'
 import { loadWords } from '#src/http/words.ts'
 import { documentKinds } from '#src/identity/id-number.ts'
 
-const root = resolve(import.meta.dirname, '..')
+const root = resolve(import.meta.dirname, '../..')
 const locales = resolve(root, 'views/locales')
 type Tree = { readonly [key: string]: string | Tree }
 

@@ -1,0 +1,118 @@
+/** What the settings may not be together, and what production forbids (DESIGN D16–D18), each with its remedy. */
+import type { Config } from '../config.ts'
+
+/** A rule that spans several settings: where it is broken, what is wrong, what to do. */
+export interface Rule {
+  readonly path: string
+  readonly broken: (config: Config) => boolean
+  readonly remedy: string
+}
+
+const production = (config: Config) => config.environment === 'production'
+
+/** Names, numbers and codes go there: in production only encrypted, or not over any network. */
+const isOpenWire = (url: string | undefined): boolean => {
+  if (url === undefined) return false
+  const { protocol, hostname } = new URL(url)
+  return protocol !== 'https:' && !['localhost', '127.0.0.1', '[::1]'].includes(hostname)
+}
+
+/** What the example files say in the place of what only the city knows. */
+const placeholders: ReadonlySet<string> = new Set(['https://id.example.gov.cn', '示例市'])
+
+/** Plain http is answered by this server itself, so it must listen at the port that the issuer says. */
+const isElsewhere = ({ issuer, listen }: Config): boolean => {
+  const { protocol, hostname, port } = new URL(issuer)
+  return (
+    protocol === 'http:' &&
+    hostname === 'localhost' &&
+    Number.isInteger(listen.port) &&
+    listen.port > 0 &&
+    Number(port || 80) !== listen.port
+  )
+}
+
+export const rules: readonly Rule[] = [
+  {
+    path: 'issuer',
+    broken: (c) => production(c) && !c.issuer.startsWith('https:'),
+    remedy: 'must be https in production; set the public https address',
+  },
+  {
+    path: 'issuer',
+    broken: (c) => !production(c) && c.issuer.startsWith('http:') && new URL(c.issuer).hostname !== 'localhost',
+    remedy: 'may be http for localhost only',
+  },
+  {
+    path: 'issuer',
+    broken: isElsewhere,
+    remedy: 'names another port than listen.port; set both (YIHAO_ISSUER, YIHAO_LISTEN__PORT)',
+  },
+  {
+    path: 'issuer',
+    broken: (c) => production(c) && placeholders.has(c.issuer),
+    remedy: 'is the placeholder of the example; set the public https address of your city (YIHAO_ISSUER)',
+  },
+  {
+    path: 'city.name.zh',
+    broken: (c) => production(c) && placeholders.has(c.city.name.zh),
+    remedy: 'is the placeholder of the example; set city.name and the other settings of your city (config/README.md)',
+  },
+  {
+    path: 'demo.enabled',
+    broken: (c) => production(c) && c.demo.enabled,
+    remedy: 'must be false in production; the demo city is for trying out',
+  },
+  {
+    path: 'register.kind',
+    broken: (c) => production(c) && c.register.kind === 'file',
+    remedy:
+      'the file register holds synthetic people; production needs a real one: set kind to "http", and register.http.url, keyFile and timeout',
+  },
+  {
+    path: 'register.http',
+    broken: (c) => c.register.kind === 'http' && c.register.http === undefined,
+    remedy: 'is missing; say url, keyFile and timeout of the register',
+  },
+  {
+    path: 'register.http.url',
+    broken: (c) => production(c) && isOpenWire(c.register.http?.url),
+    remedy: 'must be https in production, but on this machine itself; names and ID numbers go there',
+  },
+  {
+    path: 'verifiers.sms.http.url',
+    broken: (c) => production(c) && isOpenWire(c.verifiers.sms.http?.url),
+    remedy: 'must be https in production, but on this machine itself; phones and codes go there',
+  },
+  {
+    path: 'verifiers.sms.http',
+    broken: (c) => c.verifiers.sms.gateway === 'http' && c.verifiers.sms.http === undefined,
+    remedy: 'is missing; say url, keyFile and timeout of the gateway',
+  },
+  {
+    path: 'verifiers.sms.gateway',
+    broken: (c) => production(c) && c.verifiers.sms.gateway === 'outbox',
+    remedy:
+      'the outbox shows codes to whoever opens it; production needs a real gateway: set "http", and verifiers.sms.http.url, keyFile and timeout',
+  },
+  {
+    path: 'crypto.certified',
+    broken: (c) => production(c) && c.crypto.certified === undefined,
+    remedy: 'software keys are not certified (未取得商密认证); write "certified": false to accept that',
+  },
+  {
+    path: 'channels',
+    broken: (c) => Object.values(c.channels).some(({ session }) => session.idle > session.absolute),
+    remedy: 'a session may not be idle for longer than it lasts; lower session.idle',
+  },
+  {
+    path: 'tokens.refreshTokenIdle',
+    broken: (c) => c.tokens.refreshTokenIdle > c.tokens.refreshToken,
+    remedy: 'may not be longer than tokens.refreshToken; lower it',
+  },
+  {
+    path: 'channels.web',
+    broken: (c) => c.channels['web'] === undefined,
+    remedy: 'the web channel is missing; applications that name no channel use it',
+  },
+]
