@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import fc from 'fast-check'
 import {
   CompactSign,
   compactVerify,
@@ -145,5 +146,28 @@ describe('A JWS signed with SGD_SM3_SM2', () => {
       const unprotected = new FlattenedSign(payload).setUnprotectedHeader({ alg }).sign(privateKey)
       await assert.rejects(unprotected, JOSENotSupported)
     })
+  })
+})
+
+describe('Any payload signed with SGD_SM3_SM2', () => {
+  it('comes back as it was, under this key and no other, and in no other place', async () => {
+    const [mine, other] = [await generateKeyPair(alg), await generateKeyPair(alg)]
+    const property = fc.asyncProperty(
+      fc.uint8Array({ maxLength: 400 }),
+      fc.uint8Array({ maxLength: 40 }),
+      async (one, two) => {
+        const [token, second] = await Promise.all(
+          [one, two].map((bytes) => new CompactSign(bytes).setProtectedHeader({ alg }).sign(mine.privateKey)),
+        )
+        const verified = await compactVerify(token ?? '', mine.publicKey)
+        assert.deepEqual(Buffer.from(verified.payload), Buffer.from(one))
+        await assert.rejects(compactVerify(token ?? '', other.publicKey), JWSSignatureVerificationFailed)
+        if (Buffer.compare(one, two) === 0) return
+        const [header, , signature] = (token ?? '').split('.')
+        const mixed = `${header}.${second?.split('.')[1]}.${signature}`
+        await assert.rejects(compactVerify(mixed, mine.publicKey), JWSSignatureVerificationFailed)
+      },
+    )
+    await fc.assert(property, { numRuns: 60 })
   })
 })
