@@ -175,9 +175,9 @@ export function storageContract(name: string, open: () => Promise<Storage>, opti
       })
 
       it('gives nothing that has expired, before any sweep', async () => {
-        const expiresAt = Date.now() + 30
+        const expiresAt = Date.now() + 300
         await storage.artifacts.put('Code', 'a', { payload: 'x', uid: 'u', userCode: 'c', expiresAt })
-        await sleep(45)
+        await sleep(350)
         assert.equal(await storage.artifacts.get('Code', 'a'), undefined)
         assert.equal(await storage.artifacts.byUid('Code', 'u'), undefined)
         assert.equal(await storage.artifacts.byUserCode('Code', 'c'), undefined)
@@ -232,8 +232,8 @@ export function storageContract(name: string, open: () => Promise<Storage>, opti
       })
 
       it('forgets a mark once it has expired, and spends nothing whose time is past', async () => {
-        assert.equal(await storage.artifacts.spend('Jti', 'j', Date.now() + 30), true)
-        await sleep(45)
+        assert.equal(await storage.artifacts.spend('Jti', 'j', Date.now() + 300), true)
+        await sleep(350)
         assert.equal(await storage.artifacts.spend('Jti', 'j', soon()), true)
         assert.equal(await storage.artifacts.spend('Jti', 'j', soon()), false)
         const late = Date.now() - 1
@@ -409,10 +409,10 @@ export function storageContract(name: string, open: () => Promise<Storage>, opti
       })
 
       it('gives no expired key, before any sweep, and lets a new one take its place', async () => {
-        const expiresAt = Date.now() + 30
+        const expiresAt = Date.now() + 300
         await storage.dataKeys.add({ id: 'k', wrapped: 'old', expiresAt })
         assert.deepEqual(await storage.dataKeys.get('k'), { id: 'k', wrapped: 'old', expiresAt })
-        await sleep(45)
+        await sleep(350)
         assert.equal(await storage.dataKeys.get('k'), undefined)
         assert.equal((await storage.dataKeys.add({ id: 'k', wrapped: 'new' })).wrapped, 'new')
         assert.equal((await storage.dataKeys.get('k'))?.wrapped, 'new')
