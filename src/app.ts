@@ -177,7 +177,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     hidePast: (person) => Promise.all([notices.withdrawAll(person), releases.hide(person)]),
   })
   const signIn = createSignIn({
-    attempts: createAttempts({ storage, sealer, key: artifactKey, lifetimeMs: login.attempt * 1000, now }),
+    attempts: createAttempts({ artifacts, lifetimeMs: login.attempt * 1000, now }),
     directory,
     challenges: createChallenges({
       directory,

@@ -2,11 +2,9 @@
  * A sign-in attempt: what the citizen has given so far, kept sealed under the engine's interaction id. Each save is the
  * whole attempt, so that two tabs never mix; which page comes next is read off what is there, never stored.
  */
-import { sm3 } from 'jose'
 import { z } from 'zod'
-import type { Sealer, WrappedKey } from '#src/crypto/sealer.ts'
 import { documentKinds } from '#src/identity/id-number.ts'
-import type { Storage } from '#src/storage/storage.ts'
+import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 import type { Begun, Evidence } from '#src/verifiers/verifier.ts'
 
 const faultSchema = z.object({
@@ -58,37 +56,26 @@ export interface Attempts {
 }
 
 interface Dependencies {
-  readonly storage: Pick<Storage, 'artifacts'>
-  readonly sealer: Sealer
-  readonly key: { readonly wrapped: WrappedKey; readonly context: string }
+  readonly artifacts: Pick<SealedArtifacts, 'get' | 'put'>
   readonly lifetimeMs: number
   readonly now?: () => number
 }
 
-export function createAttempts({ storage, sealer, key, lifetimeMs, now = Date.now }: Dependencies): Attempts {
-  const idOf = (text: string) => sm3(Buffer.from(text)).toString('base64url')
-
-  const read = async (kind: string, id: string): Promise<unknown> => {
-    const row = await storage.artifacts.get(kind, id)
-    return row && JSON.parse(await sealer.open(key.wrapped, key.context, row.payload, `${kind}|${id}`))
-  }
-
-  const write = async (kind: string, id: string, value: unknown): Promise<void> => {
-    const payload = await sealer.seal(key.wrapped, key.context, JSON.stringify(value), `${kind}|${id}`)
-    await storage.artifacts.put(kind, id, { payload, expiresAt: now() + lifetimeMs })
+export function createAttempts({ artifacts, lifetimeMs, now = Date.now }: Dependencies): Attempts {
+  const write = async (kind: 'Attempt' | 'Evidence', id: string, value: unknown): Promise<void> => {
+    await artifacts.put(kind, id, value, { expiresAt: now() + lifetimeMs })
   }
 
   return {
     async load(uid) {
-      const attempt = attemptSchema.parse((await read('Attempt', idOf(uid))) ?? {})
-      const evidence =
-        attempt.challenge && ((await read('Evidence', idOf(attempt.challenge.id))) as Evidence | undefined)
+      const attempt = attemptSchema.parse((await artifacts.get('Attempt', uid))?.value ?? {})
+      const evidence = attempt.challenge && (await artifacts.get<Evidence>('Evidence', attempt.challenge.id))?.value
       if (!evidence) return attempt
       // A late or second answer may have left its fault; the challenge is won all the same.
       const { fault, ...rest } = attempt
       return fault?.step === 'code' ? { ...rest, evidence } : { ...attempt, evidence }
     },
-    save: (uid, { evidence: _, ...attempt }) => write('Attempt', idOf(uid), attempt),
-    prove: (challenge, evidence) => write('Evidence', idOf(challenge), evidence),
+    save: (uid, { evidence: _, ...attempt }) => write('Attempt', uid, attempt),
+    prove: (challenge, evidence) => write('Evidence', challenge, evidence),
   }
 }

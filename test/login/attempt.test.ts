@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createAttempts, type Attempt, type Attempts } from '#src/login/attempt.ts'
 import { openStorage } from '#src/storage/open.ts'
+import { createSealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 import type { Storage } from '#src/storage/storage.ts'
 import type { Evidence } from '#src/verifiers/verifier.ts'
 import { movableClock } from '../support/app.ts'
@@ -27,9 +28,11 @@ describe('what a sign-in keeps of itself', () => {
       },
     }
     attempts = createAttempts({
-      storage: { artifacts: listening },
-      sealer,
-      key: { wrapped: await sealer.newDataKey('artifacts'), context: 'artifacts' },
+      artifacts: createSealedArtifacts({
+        artifacts: listening,
+        sealer,
+        key: { wrapped: await sealer.newDataKey('artifacts'), context: 'artifacts' },
+      }),
       lifetimeMs: 60_000,
       now: clock.now,
     })
