@@ -11,7 +11,7 @@ import { loadConfig, type Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { readApplicationFile } from '../oidc/application-files.ts'
 import { inService, parseApplication, type ApplicationInput, type ApplicationPolicy } from '../oidc/application.ts'
-import { runHere, type Edge } from './edge.ts'
+import { runHere, UsageError, type Edge } from './edge.ts'
 
 const usage = `Usage: npm run apps -- <command> [options]
 
@@ -48,8 +48,6 @@ const options = {
   until: text,
   jwks: text,
 } as const
-
-class UsageError extends Error {}
 
 const policyOf = (config: Config): ApplicationPolicy => ({
   smOnly: config.crypto.policy === 'sm-only',
