@@ -57,16 +57,8 @@ function eventOf(ctx: KoaContextWithOIDC): AuditEvent | undefined {
   const reason = reasonOf(ctx)
   // An application asking about its own token changes nothing and releases nothing; only a refusal is news.
   if (type === 'introspection' && reason === undefined) return undefined
-  if (
-    type === 'authorization' &&
-    reason === undefined &&
-    !entities.AuthorizationCode &&
-    !entities.PushedAuthorizationRequest
-  ) {
-    return undefined
-  }
-  if (type === 'authorization' && reason === undefined && entities.Interaction && !entities.AuthorizationCode)
-    return undefined
+  const { AuthorizationCode: code, PushedAuthorizationRequest: pushed, Interaction: interaction } = entities
+  if (type === 'authorization' && reason === undefined && !code && (interaction || !pushed)) return undefined
   const source = entities.AuthorizationCode ?? entities.RefreshToken ?? entities.AccessToken
   const person =
     source?.accountId ?? entities.Account?.accountId ?? (type === 'logout' ? session?.accountId : undefined)

@@ -81,8 +81,9 @@ export interface People {
    */
   update(person: PersonRow): Promise<void>
   /**
-   * Destroys the person's data key, name and phones and the artefacts of his account; his documents stay his, void and without their number, so that
-   * none is ever opened to somebody else as a fresh one. For good: no restore brings him back. Twice is once.
+   * Destroys the person's data key, name and phones and the artefacts of his account; his documents stay his, void and
+   * without their number, so that none is ever opened to somebody else as a fresh one. For good: no restore brings him
+   * back. Twice is once.
    * @throws AppError `conflict` where nobody has the id
    */
   erase(id: string): Promise<void>
