@@ -2,39 +2,19 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { castMember, readPopulation, type CastMember } from '#src/demo/cast.ts'
+import { readPopulation } from '#src/demo/cast.ts'
 import { createFileRegister } from '#src/demo/population-register.ts'
 import { isAppError } from '#src/errors.ts'
 import { ageOn } from '#src/identity/calendar.ts'
 import { birthDateIn } from '#src/identity/id-number.ts'
-import type { RegisterQuery } from '#src/identity/registry.ts'
 import { populationRegisterContract } from '../contracts/population-register.ts'
-
-const population = await readPopulation()
-const member = (key: string): CastMember => castMember(population, key)
-
-function asked(key: string, over: Partial<RegisterQuery> = {}): RegisterQuery {
-  const { kind, number, name, phone } = member(key)
-  return { kind, number, name, phone, ...over }
-}
+import { asked, castQuestions, member, population } from '../support/cast-questions.ts'
 
 describe('the register of the demo city', () => {
-  populationRegisterContract(
-    async () => {
-      const register = createFileRegister()
-      return { register, fail: () => register.setDown(true) }
-    },
-    {
-      match: asked('yan'),
-      otherPhone: '+8619900000099',
-      unknownNumber: '11010519491231002X',
-      deceased: asked('deceased'),
-      cancelled: asked('cancelled'),
-      'document-void': asked('void'),
-      renamed: asked('renamed', { name: member('renamed').formerNames[0] }),
-      renumbered: asked('renumbered', { number: member('renumbered').formerNumbers[0] }),
-    },
-  )
+  populationRegisterContract(async () => {
+    const register = createFileRegister()
+    return { register, fail: () => register.setDown(true) }
+  }, castQuestions)
 
   const register = createFileRegister()
 

@@ -178,8 +178,10 @@ describe('SM2 beside the openssl command', function () {
     try {
       openssl('genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:SM2', '-out', file('theirs.pem'))
       openssl('pkey', '-in', file('theirs.pem'), '-pubout', '-out', file('theirs.pub'))
-    } catch {
-      this.skip() // no openssl with SM2 on this machine
+    } catch (error) {
+      if (process.env['CI'] === 'true') throw error
+      console.log('    skipped: there is no openssl with SM2 on this machine')
+      this.skip()
     }
   })
   after(() => rmSync(directory, { recursive: true, force: true }))

@@ -73,7 +73,8 @@ describe('sqlite on a full disk', () => {
         execFileSync('mkdir', [mount])
         execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', mount], { stdio: 'ignore' })
       } catch {
-        this.skip() // mounting needs root
+        console.log('      skipped: a full disk needs the right to mount one (run as root)')
+        this.skip()
       }
     })
     afterEach(async () => {
