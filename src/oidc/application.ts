@@ -3,11 +3,11 @@
  * and the claims it is granted, each with its legal basis (D7; PIPL 13, 17, 23, 34–35). What is missing is refused.
  */
 import { z } from 'zod'
-import { bilingual } from '#src/config/values.ts'
 import { AppError } from '#src/errors.ts'
 import { isSector } from '#src/identity/subject.ts'
 import { profileNames, profileOf } from './profile.ts'
 
+const bilingual = z.strictObject({ zh: z.string().min(1), en: z.string().min(1) })
 const date = z.iso.date()
 
 /**
