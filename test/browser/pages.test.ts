@@ -20,6 +20,11 @@ const smallestText = `
     .filter((element) => element.checkVisibility() && [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
     .map((element) => parseFloat(getComputedStyle(element).fontSize)))`
 
+/** The narrowest value of a list of facts, in em: less than six, and words and numbers are broken to pieces. */
+const narrowestValue = `
+  Math.min(Infinity, ...[...document.querySelectorAll('dl dd')]
+    .map((value) => value.clientWidth / parseFloat(getComputedStyle(value).fontSize)))`
+
 const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
 
 const described = `(() => {
@@ -59,6 +64,7 @@ async function assertFitForAll(page: Page, address: URL, variant: (typeof varian
   assert.deepEqual(await accessibilityFaults(page), [], where)
   assert.deepEqual(await page.evaluate(smallTargets(least)), [], where)
   assert.ok(((await page.evaluate(smallestText)) as number) >= (size === 'large' ? 18 : 13), where)
+  assert.ok(((await page.evaluate(narrowestValue)) as number) >= 6, `${where}: a value has no room`)
   assert.equal(await page.evaluate(overflow), 0, `${where}: wider than the screen`)
 }
 
