@@ -135,7 +135,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const policy = { smOnly: config.crypto.policy === 'sm-only', production }
   const applications = createApplications({
     storage,
-    rowKey: keys.rows,
+    rowMac: keys.rows,
     policy,
     builtIn: [selfApplication(config)],
     now,
@@ -159,7 +159,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const gateway = overrides.smsGateway ?? (await gatewayFor(config, now))
   const verifiers = createVerifiers(
     [...channels.values()].flatMap((channel) => channel.verifiers),
-    { config, codeKey: keys.codes, smsGateway: gateway, now },
+    { config, codeMac: keys.codes, smsGateway: gateway, now },
   )
   const directory = createDirectory({ storage, sealer, now })
   const throttle = createThrottle({ storage, login, sms: config.verifiers.sms, now })
@@ -183,7 +183,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
       directory,
       throttle,
       devices,
-      line: createLine({ throttle, storage, key: keys.limits, now }),
+      line: createLine({ throttle, storage, mac: keys.limits, now }),
       verifiers,
       recorder,
       storage,
@@ -219,7 +219,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     artifacts,
     signers: keys.signers,
     cookieKeys: keys.cookies,
-    pairwiseKey: keys.pairwise,
+    pairwiseMac: keys.pairwise,
     applications,
     channels,
     notices,

@@ -2,14 +2,13 @@
  * The one Configuration of the engine. Everything it decides by default and we decide otherwise stands here
  * (engine traps 4–13; FAPI 2.0 Security Profile for the profile `high`).
  */
-import { createSecretKey } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import Keygrip from 'keygrip'
 import { errors, type Client, type Configuration, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
-import { hmacSm3 } from 'jose'
 import type { Recorder } from '#src/audit/recorder.ts'
 import { channelNamed, type Channels } from '#src/channels/channel.ts'
 import type { Config } from '#src/config.ts'
+import type { Mac } from '#src/crypto/mac.ts'
 import type { Signer } from '#src/crypto/signer.ts'
 import type { Pages } from '#src/http/pages.ts'
 import { pairwiseSubject } from '#src/identity/subject.ts'
@@ -61,7 +60,7 @@ export interface EngineParts {
   readonly artifacts: SealedArtifacts
   readonly signers: readonly Signer[]
   readonly cookieKeys: readonly Buffer[]
-  readonly pairwiseKey: Buffer
+  readonly pairwiseMac: Mac
   readonly applications: Applications
   readonly channels: Channels
   readonly notices: Notices
@@ -177,7 +176,6 @@ function features(parts: EngineParts): Configuration['features'] {
 
 function configuration(parts: EngineParts): Configuration {
   const { config, applications, channels, now, pages } = parts
-  const pairwiseKey = createSecretKey(parts.pairwiseKey)
   return {
     adapter: createAdapter({
       artifacts: parts.artifacts,
@@ -199,7 +197,7 @@ function configuration(parts: EngineParts): Configuration {
     pairwiseIdentifier: (_ctx, accountId, client) => {
       const sector = applicationOf(client)?.sector
       if (sector === undefined) throw new errors.InvalidClient('the client is no application')
-      return pairwiseSubject((text) => hmacSm3(pairwiseKey, text).toString('base64url'), sector, accountId)
+      return pairwiseSubject(parts.pairwiseMac, sector, accountId)
     },
     sectorIdentifierUriValidate: () => false,
     responseTypes: ['code'],

@@ -116,14 +116,14 @@ describe('what an application learns', () => {
   /** Rows as another instance with the same keys would write them. */
   async function rowsOf(applications: ReturnType<typeof testApplications>) {
     const { loadKeys } = await import('#src/crypto/key-store.ts')
-    const { hmacSm3 } = await import('jose')
     const { rows } = await loadKeys(server.config.keys.directory, { production: false })
-    return applications.map((input) => {
+    const written = applications.map(async (input) => {
       const application = parseApplication(input, { smOnly: false, production: false, now: server.clock.now() })
       const body = JSON.stringify(application)
-      const mac = hmacSm3(rows, `application|${application.id}|${body}`).toString('base64url')
+      const mac = (await rows(`application|${application.id}|${body}`)).toString('base64url')
       return { id: application.id, body, mac, updatedAt: 1 }
     })
+    return Promise.all(written)
   }
 
   it('refuses an application whose row was changed outside', async () => {
