@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { sm3 } from 'jose'
 import { AppError, isAppError } from '#src/errors.ts'
+import { isClientKeySet } from './client-keys.ts'
 import { parseApplication, type Application, type ApplicationPolicy } from './application.ts'
 
 /** Reads what an application's file points to, so that the store holds it whole, and no secret in the open. */
@@ -18,6 +19,7 @@ function resolveCredential(application: Application): Application {
   }
   if ('jwksFile' in credential) {
     const jwks = JSON.parse(readFileSync(resolve(credential.jwksFile), 'utf8')) as { keys: { kty: string }[] }
+    if (!isClientKeySet(jwks)) throw new Error(`${credential.jwksFile} holds no public keys, or more than those`)
     return { ...application, credential: { jwks } }
   }
   return application

@@ -10,9 +10,12 @@ describe('discovery and keys', () => {
   })
   after(() => server.close())
 
-  it('names SGD_SM3_SM2 first among what signs ID tokens and userinfo', () => {
-    assert.deepEqual(metadata['id_token_signing_alg_values_supported'], ['SGD_SM3_SM2', 'ES256', 'RS256'])
-    assert.deepEqual(metadata['userinfo_signing_alg_values_supported'], ['SGD_SM3_SM2', 'ES256', 'RS256'])
+  it('names SGD_SM3_SM2 first among what signs, and what of theirs it verifies', () => {
+    for (const what of ['id_token', 'userinfo', 'introspection', 'authorization'])
+      assert.deepEqual(metadata[`${what}_signing_alg_values_supported`], ['SGD_SM3_SM2', 'ES256', 'RS256'], what)
+    const verified = ['SGD_SM3_SM2', 'ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519']
+    for (const what of ['token_endpoint_auth', 'request_object', 'dpop'])
+      assert.deepEqual(metadata[`${what}_signing_alg_values_supported`], verified, what)
   })
 
   it('lists only what works: code, S256, pairwise, issuer in answers, four ways to authenticate', () => {
@@ -34,6 +37,8 @@ describe('discovery and keys', () => {
     )
     assert.equal(metadata['backchannel_logout_supported'], true)
     assert.equal(metadata['registration_endpoint'], undefined)
+    assert.deepEqual(metadata['response_modes_supported'], ['query', 'jwt', 'query.jwt'])
+    assert.equal(metadata['request_uri_parameter_supported'], false)
   })
 
   it('publishes SM2 keys, by their GM/T 0125 names, apart from those that stock libraries read, and nothing private', async () => {
