@@ -1,6 +1,6 @@
 /**
  * SM2 on every signature path, in both directions, with nothing but SM algorithms allowed (`crypto.policy: sm-only`) and
- * a client that shares no code with the server (`support/sm-party`).
+ * a client that shares no code with the server (`support/keyed-party`).
  */
 import { strict as assert } from 'node:assert'
 import { createServer, type Server } from 'node:http'
@@ -10,7 +10,15 @@ import type { ApplicationInput } from '#src/oidc/application.ts'
 import { startServer, type TestServer } from '../support/app.ts'
 import { openBrowser, type Browser } from '../support/browser.ts'
 import { attemptOf, giveDocument, personOf, provePhone, stepOf } from '../support/citizen.ts'
-import { openSmJws, smApplication, smKey, smParty, type Pushed, type SmKey, type SmParty } from '../support/sm-party.ts'
+import {
+  openSmJws,
+  smApplication,
+  smKey,
+  keyedParty,
+  type Pushed,
+  type PartyKey,
+  type KeyedParty,
+} from '../support/keyed-party.ts'
 
 const api = 'https://api.sm.example.gov.cn/'
 
@@ -31,8 +39,8 @@ describe('an application that knows nothing but SM2', () => {
   let server: TestServer
   let receiver: Server
   const logoutTokens: string[] = []
-  let published: readonly SmKey[] = []
-  let party: SmParty
+  let published: readonly PartyKey[] = []
+  let party: KeyedParty
 
   before(async () => {
     receiver = createServer((request, response) => {
@@ -63,7 +71,7 @@ describe('an application that knows nothing but SM2', () => {
         config['outbox'] = { internalHosts: [host], timeout: 2, giveUpAfter: 60 }
       },
     })
-    party = smParty(server.url, () => key)
+    party = keyedParty(server.url, () => key)
   })
   after(async () => {
     await server.close()
@@ -173,8 +181,8 @@ describe('an application that knows nothing but SM2', () => {
   it('changes its keys by itself at its own address, and a key that it withdrew signs nothing more', async () => {
     const [older, newer] = [smKey('older'), smKey('newer')]
     published = [older, newer]
-    const [before, after] = [older, newer].map((one) => smParty(server.url, () => one, smKey('proof'), 'sm-remote'))
-    const errorOf = async (one: SmParty | undefined) =>
+    const [before, after] = [older, newer].map((one) => keyedParty(server.url, () => one, smKey('proof'), 'sm-remote'))
+    const errorOf = async (one: KeyedParty | undefined) =>
       ((await (await one?.push())?.answer.json()) as { error?: string }).error
     assert.deepEqual([await errorOf(before), await errorOf(after)], [undefined, undefined])
     published = [newer]
@@ -187,18 +195,18 @@ describe('an application that knows nothing but SM2', () => {
 
     it('where a request is signed by another key, for another audience, past its time, or said to be unsigned', async () => {
       const other = smKey('sm-1')
-      const { smJws } = await import('../support/sm-party.ts')
+      const { jws } = await import('../support/keyed-party.ts')
       const encoded = (claims: object) => Buffer.from(JSON.stringify(claims)).toString('base64url')
       const requests: ((claims: Readonly<Record<string, unknown>>) => string)[] = [
-        (claims) => smJws(other, claims),
-        (claims) => smJws(key, { ...claims, aud: 'https://evil.example' }),
-        (claims) => smJws(key, { ...claims, iss: 'first' }),
-        (claims) => smJws(key, { ...claims, exp: 1 }),
-        (claims) => smJws(key, { ...claims, client_id: 'first' }),
+        (claims) => jws(other, claims),
+        (claims) => jws(key, { ...claims, aud: 'https://evil.example' }),
+        (claims) => jws(key, { ...claims, iss: 'first' }),
+        (claims) => jws(key, { ...claims, exp: 1 }),
+        (claims) => jws(key, { ...claims, client_id: 'first' }),
         (claims) => `${encoded({ alg: 'none' })}.${encoded(claims)}.`,
-        (claims) => smJws(key, claims, { alg: 'SM2' }),
-        (claims) => smJws(key, claims, { alg: 'ES256' }),
-        (claims) => `${smJws(key, claims).slice(0, -4)}AAAA`,
+        (claims) => jws(key, claims, { alg: 'SM2' }),
+        (claims) => jws(key, claims, { alg: 'ES256' }),
+        (claims) => `${jws(key, claims).slice(0, -4)}AAAA`,
       ]
       for (const [index, request] of requests.entries()) {
         const error = await errorOf(await party.push({}, { request }))
@@ -207,7 +215,7 @@ describe('an application that knows nothing but SM2', () => {
     })
 
     it('where its settings say that it signs its requests and takes signed answers, and one is not', async () => {
-      const strict = smParty(server.url, () => key, smKey('proof'), 'sm-strict')
+      const strict = keyedParty(server.url, () => key, smKey('proof'), 'sm-strict')
       assert.equal(await errorOf(await strict.push({}, { unsigned: true })), 'invalid_request')
       assert.ok(await errorOf(await strict.push({ response_mode: 'query' })))
       assert.equal(await errorOf(await strict.push({ response_mode: 'jwt' })), undefined)

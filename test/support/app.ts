@@ -17,6 +17,7 @@ import { createLogger } from '#src/http/log.ts'
 import { createHttpServer } from '#src/http/server.ts'
 import type { ApplicationInput } from '#src/oidc/application.ts'
 import { createOutboxGateway, type OutboxGateway } from '#src/verifiers/sms/outbox-gateway.ts'
+import { exception, smOnly, standardAlg } from './policy.ts'
 
 /** A year ahead at most, whatever day the test runs. */
 const soon = () => new Date(Date.now() + 90 * 86_400_000).toISOString().slice(0, 10)
@@ -56,8 +57,8 @@ export function testApplications(): readonly ApplicationInput[] {
       name: { zh: '第二个应用', en: 'Second application' },
       owner: { zh: '乙局', en: 'Bureau B' },
       sector: 'second.example.gov.cn',
-      algorithm: 'ES256',
-      exception: { reason: { zh: '标准库', en: 'stock library' }, until: soon() },
+      algorithm: standardAlg,
+      ...exception(soon()),
       redirectUris: ['http://localhost:4002/callback'],
       postLogoutRedirectUris: ['http://localhost:4002/signed-out'],
       credential: { secretSm3: hash(secrets.second) },
@@ -71,10 +72,10 @@ export async function highApplication(): Promise<{
   application: ApplicationInput
   privateJwk: JWK & { kid: string }
 }> {
-  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+  const { privateKey, publicKey } = await generateKeyPair(standardAlg, { extractable: true })
   const kid = 'high-1'
   return {
-    privateJwk: { ...(await exportJWK(privateKey)), kid, alg: 'ES256' },
+    privateJwk: { ...(await exportJWK(privateKey)), kid, alg: standardAlg },
     application: {
       id: 'high',
       name: { zh: '高等级应用', en: 'High application' },
@@ -83,12 +84,12 @@ export async function highApplication(): Promise<{
       channel: 'web',
       sector: 'high.example.gov.cn',
       level: 2,
-      algorithm: 'ES256',
-      exception: { reason: { zh: '标准库', en: 'stock library' }, until: soon() },
+      algorithm: standardAlg,
+      ...exception(soon()),
       redirectUris: ['http://localhost:4003/callback'],
       postLogoutRedirectUris: ['http://localhost:4003/signed-out'],
       credential: {
-        jwks: { keys: [{ ...(await exportJWK(publicKey)), kty: 'EC', kid, alg: 'ES256', use: 'sig' }] },
+        jwks: { keys: [{ ...(await exportJWK(publicKey)), kty: 'EC', kid, alg: standardAlg, use: 'sig' }] },
       },
       grants: [grant('name', 'duty'), grant('id_number', 'consent')],
       demo: true,
@@ -151,6 +152,7 @@ function settingsIn(directory: string, url: string, change?: Options['settings']
     storage: { kind: 'sqlite', file: join(directory, 'yihao.db') },
     keys: { directory: join(directory, 'keys') },
     demo: { enabled: false, ports: [0, 0, 0] },
+    crypto: { policy: smOnly ? 'sm-only' : 'mixed' },
   })
   change?.(settings)
   return parseConfig(settings)

@@ -1,10 +1,10 @@
 /**
- * An application of the profile `high` that does everything with SM2 and shares no code with the server: its signatures
- * are made and checked by sm-crypto. It authenticates by private_key_jwt, signs its requests (RFC 9101), pushes them
- * (RFC 9126) and proves its key (RFC 9449).
+ * An application of the profile `high` with keys of its own, which shares no code with the server: its signatures are
+ * made and checked by sm-crypto (SM2) or OpenSSL (ES256). It authenticates by private_key_jwt, signs its requests
+ * (RFC 9101), pushes them (RFC 9126) and proves its key (RFC 9449).
  */
 import { strict as assert } from 'node:assert'
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto'
 import smCrypto from 'sm-crypto'
 import type { ApplicationInput } from '#src/oidc/application.ts'
 import { challengeOf } from './app.ts'
@@ -16,28 +16,51 @@ const decode = (part = ''): Json => JSON.parse(Buffer.from(part, 'base64url').to
 const hex = (part = ''): string => Buffer.from(part, 'base64url').toString('hex')
 const base64url = (text: string): string => Buffer.from(text, 'hex').toString('base64url')
 
-export interface SmKey {
-  readonly privateHex: string
+export interface PartyKey {
+  readonly alg: 'SGD_SM3_SM2' | 'ES256'
   readonly jwk: {
     readonly kty: 'EC'
-    readonly crv: 'sm2p256v1'
+    readonly crv: string
     readonly x: string
     readonly y: string
     readonly kid: string
   }
+  /** The private member `d`, base64url. */
+  readonly d: string
+  /** 64 bytes r‖s. */
+  sign(input: string): Buffer
 }
 
-export function smKey(kid: string): SmKey {
+export function smKey(kid: string): PartyKey {
   const { privateKey, publicKey } = smCrypto.sm2.generateKeyPairHex(randomBytes(40).toString('hex'), 16)
   const [x, y] = [publicKey.slice(2, 66), publicKey.slice(66)].map(base64url) as [string, string]
-  return { privateHex: privateKey.padStart(64, '0'), jwk: { kty: 'EC', crv: 'sm2p256v1', x, y, kid } }
+  const privateHex = privateKey.padStart(64, '0')
+  return {
+    alg: 'SGD_SM3_SM2',
+    jwk: { kty: 'EC', crv: 'sm2p256v1', x, y, kid },
+    d: base64url(privateHex),
+    sign(input) {
+      const bytes = new Uint8Array(Buffer.from(input))
+      return Buffer.from(smCrypto.sm2.doSignature(bytes, privateHex, { hash: true }), 'hex')
+    },
+  }
 }
 
-/** A compact JWS by SM2 (r‖s over SM3 with ZA). */
-export function smJws(key: SmKey, payload: Json, header: Json = {}): string {
-  const input = `${encode({ alg: 'SGD_SM3_SM2', kid: key.jwk.kid, ...header })}.${encode(payload)}`
-  const bytes = new Uint8Array(Buffer.from(input))
-  return `${input}.${base64url(smCrypto.sm2.doSignature(bytes, key.privateHex, { hash: true }))}`
+export function es256Key(kid: string): PartyKey {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const { x = '', y = '', d = '' } = privateKey.export({ format: 'jwk' })
+  return {
+    alg: 'ES256',
+    jwk: { kty: 'EC', crv: 'P-256', x, y, kid },
+    d,
+    sign: (input) => sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }),
+  }
+}
+
+/** A compact JWS; the header may be changed. */
+export function jws(key: PartyKey, payload: Json, header: Json = {}): string {
+  const input = `${encode({ alg: key.alg, kid: key.jwk.kid, ...header })}.${encode(payload)}`
+  return `${input}.${key.sign(input).toString('base64url')}`
 }
 
 /** Verifies by sm-crypto against the keys of a set, and gives header and payload. */
@@ -69,24 +92,39 @@ export const smApplication = (changes: Partial<ApplicationInput> = {}): Applicat
   ...changes,
 })
 
-export interface SmTokens {
+export interface PartyTokens {
   readonly access_token: string
   readonly refresh_token: string
   readonly id_token: string
 }
 
-export interface SmParty {
+export interface KeyedParty {
   /** The server's published SM2 keys. */
   keys(): Promise<readonly Json[]>
   /** Pushes a signed request and gives the path that the citizen's browser opens, and the PKCE verifier. */
   push(parameters?: Json, changes?: PushChanges): Promise<Pushed>
   token(parameters: Readonly<Record<string, string>>): Promise<Response>
-  tokens(code: string, pushed: Pushed): Promise<SmTokens>
+  tokens(code: string, pushed: Pushed): Promise<PartyTokens>
   userinfo(accessToken: string): Promise<Response>
   introspect(token: string, accept: string): Promise<Response>
+  assertion(claims?: Json, header?: Json): string
+  /** A DPoP proof, or what is wrong with one. */
+  proof(
+    method: string,
+    path: string,
+    changes?: {
+      readonly accessToken?: string
+      readonly claims?: Json
+      readonly header?: Json
+      readonly key?: PartyKey
+    },
+  ): string
   /** A POST with the application's assertion. */
   post(path: string, form: Readonly<Record<string, string>>, headers?: Record<string, string>): Promise<Response>
 }
+
+/** The JWK of a proof's header: without a kid. */
+export const publicJwk = ({ jwk: { kid: _, ...jwk } }: PartyKey) => jwk
 
 export interface Pushed {
   readonly path: string
@@ -102,19 +140,26 @@ export interface PushChanges {
 
 const redirectUri = 'http://localhost:4005/callback'
 
-export function smParty(issuer: string, key: () => SmKey, proofKey: SmKey = smKey('proof'), id = 'sm'): SmParty {
+export function keyedParty(
+  issuer: string,
+  key: () => PartyKey,
+  proofKey: PartyKey = smKey('proof'),
+  id = 'sm',
+): KeyedParty {
   const seconds = () => Math.floor(Date.now() / 1000)
-  const assertion = () =>
-    smJws(key(), { iss: id, sub: id, aud: issuer, jti: randomUUID(), iat: seconds(), exp: seconds() + 60 })
-  const { kid: _, ...proofJwk } = proofKey.jwk
-
-  const proof = (method: string, path: string, accessToken?: string) => {
+  const assertion = (claims: Json = {}, header: Json = {}) =>
+    jws(
+      key(),
+      { iss: id, sub: id, aud: issuer, jti: randomUUID(), iat: seconds(), exp: seconds() + 60, ...claims },
+      header,
+    )
+  const proof: KeyedParty['proof'] = (method, path, { accessToken, claims, header, key: signer = proofKey } = {}) => {
     const ath = accessToken && createHash('sha256').update(accessToken).digest('base64url')
-    const claims = { jti: randomUUID(), htm: method, htu: `${issuer}${path}`, iat: seconds(), ...(ath ? { ath } : {}) }
-    return smJws(proofKey, claims, { typ: 'dpop+jwt', jwk: proofJwk, kid: undefined })
+    const said = { jti: randomUUID(), htm: method, htu: `${issuer}${path}`, iat: seconds(), ath, ...claims }
+    return jws(signer, said, { typ: 'dpop+jwt', jwk: publicJwk(proofKey), kid: undefined, ...header })
   }
 
-  const post: SmParty['post'] = (path, form, headers = {}) =>
+  const post: KeyedParty['post'] = (path, form, headers = {}) =>
     fetch(`${issuer}${path}`, {
       method: 'POST',
       headers,
@@ -126,12 +171,14 @@ export function smParty(issuer: string, key: () => SmKey, proofKey: SmKey = smKe
       }),
     })
 
-  const party: SmParty = {
+  const party: KeyedParty = {
     post,
+    assertion,
+    proof,
     async keys() {
       return ((await (await fetch(`${issuer}/jwks/sm`)).json()) as { keys: Json[] }).keys
     },
-    async push(parameters = {}, { request = (claims: Json) => smJws(key(), claims), unsigned = false } = {}) {
+    async push(parameters = {}, { request = (claims: Json) => jws(key(), claims), unsigned = false } = {}) {
       const verifier = randomBytes(32).toString('base64url')
       const asked = {
         client_id: id,
@@ -155,11 +202,11 @@ export function smParty(issuer: string, key: () => SmKey, proofKey: SmKey = smKe
       const form = { grant_type: 'authorization_code', code, redirect_uri: redirectUri, code_verifier: verifier }
       const answer = await party.token(form)
       if (!answer.ok) throw new Error(`the token endpoint answered ${answer.status} ${await answer.text()}`)
-      return (await answer.json()) as SmTokens
+      return (await answer.json()) as PartyTokens
     },
     userinfo: (accessToken) =>
       fetch(`${issuer}/userinfo`, {
-        headers: { authorization: `DPoP ${accessToken}`, dpop: proof('GET', '/userinfo', accessToken) },
+        headers: { authorization: `DPoP ${accessToken}`, dpop: proof('GET', '/userinfo', { accessToken }) },
       }),
     introspect: (token, accept) => post('/introspect', { token }, { accept }),
   }
