@@ -12,7 +12,7 @@ import { openBrowser, type Browser } from '../support/browser.ts'
 import { attemptOf, giveDocument, personOf, provePhone, stepOf } from '../support/citizen.ts'
 import {
   openSmJws,
-  smApplication,
+  keyedApplication,
   smKey,
   keyedParty,
   type Pushed,
@@ -57,14 +57,14 @@ describe('an application that knows nothing but SM2', () => {
     const keys = { credential: { jwks: { keys: [key.jwk] } } }
     server = await startServer({
       applications: [
-        smApplication({
+        keyedApplication({
           ...keys,
           apis: [{ resource: api, scopes: ['records.read', 'records.write'] }],
           backchannelLogoutUri: `http://${host}/logout`,
           grants: granted(),
         }),
-        smApplication({ ...keys, id: 'sm-strict', signedRequests: true, signedResponses: true }),
-        smApplication({ id: 'sm-remote', credential: { jwksUri: `http://${host}/keys` } }),
+        keyedApplication({ ...keys, id: 'sm-strict', signedRequests: true, signedResponses: true }),
+        keyedApplication({ id: 'sm-remote', credential: { jwksUri: `http://${host}/keys` } }),
       ],
       settings: (config) => {
         config['crypto'] = { policy: 'sm-only' }

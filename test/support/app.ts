@@ -20,9 +20,9 @@ import { createOutboxGateway, type OutboxGateway } from '#src/verifiers/sms/outb
 import { exception, smOnly, standardAlg } from './policy.ts'
 
 /** A year ahead at most, whatever day the test runs. */
-const soon = () => new Date(Date.now() + 90 * 86_400_000).toISOString().slice(0, 10)
+export const soon = () => new Date(Date.now() + 90 * 86_400_000).toISOString().slice(0, 10)
 
-const grant = (claim: 'name' | 'phone_number' | 'id_number', basis: 'duty' | 'consent') => ({
+export const grant = (claim: 'name' | 'phone_number' | 'id_number', basis: 'duty' | 'consent') => ({
   claim,
   basis,
   ...(basis === 'duty' ? { law: { zh: '《示例法》第一条', en: 'Example Act, Article 1' } } : {}),

@@ -76,7 +76,7 @@ export function openSmJws(token: string, keys: readonly Json[]): { readonly head
   return { header, payload: decode(body) }
 }
 
-export const smApplication = (changes: Partial<ApplicationInput> = {}): ApplicationInput => ({
+export const keyedApplication = (changes: Partial<ApplicationInput> = {}): ApplicationInput => ({
   id: 'sm',
   name: { zh: '国密应用', en: 'SM application' },
   owner: { zh: '丁局', en: 'Bureau D' },
@@ -99,6 +99,7 @@ export interface PartyTokens {
 }
 
 export interface KeyedParty {
+  readonly proofJwk: ReturnType<typeof publicJwk>
   /** The server's published SM2 keys. */
   keys(): Promise<readonly Json[]>
   /** Pushes a signed request and gives the path that the citizen's browser opens, and the PKCE verifier. */
@@ -175,6 +176,7 @@ export function keyedParty(
     post,
     assertion,
     proof,
+    proofJwk: publicJwk(proofKey),
     async keys() {
       return ((await (await fetch(`${issuer}/jwks/sm`)).json()) as { keys: Json[] }).keys
     },

@@ -11,3 +11,6 @@ export const standardAlg = smOnly ? 'SGD_SM3_SM2' : 'ES256'
 /** Why an application has no SM algorithm; none where it has. */
 export const exception = (until: string) =>
   smOnly ? {} : { exception: { reason: { zh: '标准库', en: 'stock library' }, until } }
+
+/** What stands or falls with a stock library: none knows SM2, so a run with SM alone has nothing for it to do. */
+export const describeStock = smOnly ? describe.skip : describe
