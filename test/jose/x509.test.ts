@@ -7,6 +7,7 @@ import type { CryptoKey, Sm2Key } from 'jose'
 import { readFileSync } from 'node:fs'
 import { CA, certificates, SIGNER } from '../support/certificates.ts'
 import type { Party, Request } from '../support/certificates.ts'
+import { needsOpenssl } from '../support/openssl.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
 
 const { JOSENotSupported, JWKInvalid } = errors
@@ -20,7 +21,8 @@ describe('A certificate chain', function () {
   let root: Party
   let middle: Party
   let leaf: Party
-  before(() => {
+  before(function () {
+    needsOpenssl(this)
     issue = certificates(directory())
     root = issue({ days: 300, name: 'root' })
     middle = issue({ by: root, days: 200 })

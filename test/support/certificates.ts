@@ -1,7 +1,7 @@
 /** Certificates of synthetic parties, made by the openssl command: another hand than the one that reads them. */
-import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { openssl } from './openssl.ts'
 
 export interface Party {
   readonly key: string
@@ -67,8 +67,4 @@ export function certificates(directory: string): (request: Request) => Party {
     const text = pem.replace(/-----[A-Z ]+-----|\s/g, '')
     return { key, file, pem, text }
   }
-}
-
-function openssl(...args: readonly string[]): string {
-  return execFileSync('openssl', args, { encoding: 'utf8', stdio: 'pipe' })
 }
