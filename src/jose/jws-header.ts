@@ -10,14 +10,21 @@ const { JWSInvalid } = errors
 const MAX_HEADER = 16_384
 
 /**
- * @throws errors.JWSInvalid where the encoded header is longer than 16 KiB, not canonical base64url, does not protect
- *   `alg`, or names a member twice (RFC 7515 §4: the names MUST be unique; a parser that takes the first would see
- *   another token than ours)
+ * Of a token of any algorithm, since which one it is only the parsed header tells.
+ * @throws errors.JWSInvalid where the encoded header is longer than 16 KiB
+ */
+export function checkLength(encoded: unknown): void {
+  if (typeof encoded === 'string' && encoded.length > MAX_HEADER)
+    throw new JWSInvalid('JWS Protected Header is too long')
+}
+
+/**
+ * @throws errors.JWSInvalid where the encoded header is not canonical base64url, does not protect `alg`, or names a
+ *   member twice (RFC 7515 §4: the names MUST be unique; a parser that takes the first would see another token)
  */
 export function checkSmHeader(encoded: string | undefined, header: JWSHeaderParameters): asserts encoded is string {
   if (encoded === undefined || header.alg === undefined)
     throw new JWSInvalid('JWS "alg" (Algorithm) Header Parameter MUST be integrity protected')
-  if (encoded.length > MAX_HEADER) throw new JWSInvalid('JWS Protected Header is too long')
   const text = decodeCanonical(encoded, 'JWS Protected Header').toString('utf8')
   // The parsed header holds each name once; so does its text, or a name was dropped on the way.
   if (countNames(text) !== countMembers(header)) throw new JWSInvalid('JWS Protected Header names a member twice')

@@ -22,7 +22,7 @@ import type {
 } from 'jose-upstream'
 import { verifyingAlgorithm } from './jws-algorithms.ts'
 import type { JwsAlgorithm, VerifyOptions } from './jws-algorithms.ts'
-import { checkSmHeader, decodeCanonical, isUnencoded } from './jws-header.ts'
+import { checkLength, checkSmHeader, decodeCanonical, isUnencoded } from './jws-header.ts'
 
 const { JWSSignatureVerificationFailed } = upstream.errors
 
@@ -40,18 +40,26 @@ interface Verified {
   readonly key?: unknown
 }
 
-/** Whether the header of a compact token, or of an object's signature, names an SM algorithm, protected or not. */
+/**
+ * Whether the header of a compact token, or of an object's signature, names an SM algorithm, protected or not.
+ * @throws errors.JWSInvalid where the protected header is too long to be parsed at all
+ */
 export function isSmToken(token: unknown, options?: VerifyOptions): boolean {
+  const { protected: encoded, header } = headersOf(token)
+  checkLength(encoded)
   try {
-    // A token may come as bytes; only its first part is read here.
-    const text = token instanceof Uint8Array ? Buffer.from(token).toString('latin1') : token
-    const { header, protected: encoded } = text as FlattenedJWSInput
-    const shown =
-      typeof text === 'string' || encoded !== undefined ? upstream.decodeProtectedHeader(text as string) : {}
+    const shown = encoded === undefined ? {} : upstream.decodeProtectedHeader({ protected: encoded as string })
     return verifyingAlgorithm({ ...shown, ...header }.alg, options) !== undefined
   } catch {
     return false // one that does not parse is left to upstream, which says why
   }
+}
+
+function headersOf(token: unknown): { protected?: unknown; header?: JWSHeaderParameters } {
+  // A token may come as bytes; only its first part is read here.
+  const text = token instanceof Uint8Array ? Buffer.from(token).toString('latin1') : token
+  if (typeof text === 'string') return { protected: text.slice(0, Math.max(text.indexOf('.'), 0)) }
+  return typeof text === 'object' && text !== null ? text : {}
 }
 
 /** Runs upstream with a resolver that verifies SM signatures itself, and gives it the key for any other. */
