@@ -34,7 +34,7 @@ const KEY_CERT_SIGN = 0x04
  *   extension that is not understood, TypeError for mistaken options
  */
 export async function verifyCertificateChain(
-  x5c: readonly string[],
+  x5c: readonly string[] | undefined,
   options: CertificateChainOptions,
 ): Promise<Sm2Key | KeyObject> {
   const roots = readRoots(options)
