@@ -4,10 +4,11 @@ import fc from 'fast-check'
 import { errors, exportJWK, importJWK, importPKCS8, importX509, isSm2Key, jwtVerify, SGD_SM3_SM2, SignJWT } from 'jose'
 import { importSPKI, verifyCertificateChain } from 'jose'
 import type { Sm2Key } from 'jose'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { CA, certificates, SIGNER } from '../support/certificates.ts'
 import type { Party, Request } from '../support/certificates.ts'
-import { needsOpenssl } from '../support/openssl.ts'
+import { needsOpenssl, openssl } from '../support/openssl.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
 
 const { JOSENotSupported, JWKInvalid } = errors
@@ -54,6 +55,25 @@ describe('A certificate chain', function () {
     for (const chain of [[leaf, middle, root], [leaf, middle], [direct], [direct, root]]) await verify(chain)
     await verify([pinned], [root, pinned])
     await verify([leaf, middle], [issue({}), issue({ name: 'root' }), root])
+  })
+
+  it('of one certificate below the root is judged as openssl judges it, whole and altered', async () => {
+    const files = directory()
+    const judged = (signer: string): string => {
+      const file = join(files, 'signer.pem')
+      writeFileSync(file, signer)
+      // Its option for the identifier reaches the first certificate only.
+      return openssl('verify', '-CAfile', root.file, '-vfyopt', 'distid:1234567812345678', file)
+    }
+    const direct = issue({ by: root, extensions: SIGNER })
+    assert.match(judged(direct.pem), /OK/)
+    await verify([direct])
+    const der = Buffer.from(direct.text, 'base64')
+    const at = der.length - 40 // inside the signature, where the certificate stays well-formed
+    der[at] = (der[at] as number) ^ 1
+    const text = der.toString('base64')
+    assert.throws(() => judged(`-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`))
+    await refused([{ ...direct, text }], /no trusted root/)
   })
 
   it('leads to no root that the caller did not name', async () => {
