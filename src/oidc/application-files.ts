@@ -6,8 +6,20 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { sm3 } from 'jose'
 import { AppError, isAppError } from '#src/errors.ts'
+import { isCertificate } from './client-certificates.ts'
 import { isClientKeySet } from './client-keys.ts'
 import { parseApplication, type Application, type ApplicationPolicy } from './application.ts'
+
+/** The certificates in a PEM file. */
+function resolveTrust(application: Application): Application {
+  const { trust } = application
+  if (!trust || 'roots' in trust) return application
+  const roots = readFileSync(resolve(trust.rootsFile), 'utf8').match(
+    /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g,
+  )
+  if (!roots?.every(isCertificate)) throw new Error(`${trust.rootsFile} holds no certificates in PEM`)
+  return { ...application, trust: { roots } }
+}
 
 /** Reads what an application's file points to, so that the store holds it whole, and no secret in the open. */
 function resolveCredential(application: Application): Application {
@@ -37,7 +49,7 @@ export function readApplicationFile(
   prepare = (input: unknown) => input,
 ): Application {
   try {
-    return resolveCredential(parseApplication(prepare(JSON.parse(readFileSync(file, 'utf8'))), policy))
+    return resolveTrust(resolveCredential(parseApplication(prepare(JSON.parse(readFileSync(file, 'utf8'))), policy)))
   } catch (cause) {
     if (isAppError(cause)) throw cause
     throw new AppError('config_invalid', { detail: `${file}: ${(cause as Error).message}`, cause })

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { AppError } from '#src/errors.ts'
 import { isSector } from '#src/identity/subject.ts'
+import { isCertificate } from './client-certificates.ts'
 import { isClientKeySet } from './client-keys.ts'
 import { contentEncryption, encryptable, keyManagement, type KeyManagement } from './encryption.ts'
 import { profileNames, profileOf } from './profile.ts'
@@ -47,6 +48,8 @@ const uri = z
   )
   .refine((text) => !text.includes('#'), 'must have no fragment')
   .refine((text) => !text.includes('*'), 'must be one address, not a pattern')
+
+const pem = z.string().refine(isCertificate, 'must be a certificate in PEM')
 
 /** What signs for an application; the first is the domestic one. */
 const signatures = ['SGD_SM3_SM2', 'ES256', 'RS256'] as const
@@ -106,6 +109,10 @@ const applicationSchema = z.strictObject({
     /** An app on a phone or a page without a server: it can keep no secret. */
     z.strictObject({ none: z.literal(true) }),
   ]),
+  /** Its keys count only with a certificate (`x5c`) that leads to one of these roots. */
+  trust: z
+    .union([z.strictObject({ roots: z.array(pem).min(1) }), z.strictObject({ rootsFile: z.string() })])
+    .optional(),
   grants: z.array(grantSchema).default([]),
   /** Nobody signs in, and no token of it works, until this is taken out again. */
   suspended: z.boolean().default(false),
@@ -161,6 +168,7 @@ function* keyFaults(application: Application, smOnly: boolean): Iterable<string>
   const keyed = credentialKind(application) === 'key'
   if ('jwks' in credential && !isClientKeySet(credential.jwks))
     yield 'credential.jwks: must be public keys only, each of them whole'
+  if (application.trust && !keyed) yield 'trust: needs keys of the application'
   if (encryption && !keyed) yield 'encryption: needs keys of the application'
   if (signedRequests && !keyed) yield 'signedRequests: needs keys of the application'
   if (encryption && smOnly && !keyManagement[encryption.alg].sm)

@@ -9,11 +9,19 @@ import { sm2Verify, SM2_CURVE } from 'jose'
 const text = z.string().min(1)
 const schema = z.object({
   keys: z.array(
-    z.looseObject({ kty: text, kid: text.optional(), alg: text.optional(), use: text.optional() }).refine(
-      // RFC 7518 §6.2.2, §6.3.2, §6.4: what makes a key private or secret
-      (key) => ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'].every((member) => !(member in key)),
-      'holds a private or secret key',
-    ),
+    z
+      .looseObject({
+        kty: text,
+        kid: text.optional(),
+        alg: text.optional(),
+        use: text.optional(),
+        x5c: z.array(text).min(1).max(10).optional(),
+      })
+      .refine(
+        // RFC 7518 §6.2.2, §6.3.2, §6.4: what makes a key private or secret
+        (key) => ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'].every((member) => !(member in key)),
+        'holds a private or secret key',
+      ),
   ),
 })
 

@@ -227,6 +227,7 @@ export function createEngine(parts: EngineParts): Provider {
         ? parts.signers.filter(({ alg }) => alg === 'SGD_SM3_SM2')
         : parts.signers,
     findApplication: parts.applications.get,
+    now: parts.now,
     keySets: createClientKeySets({
       ...addresses,
       onUnavailable: parts.onFault,

@@ -11,8 +11,8 @@ import instance from 'oidc-provider/lib/helpers/weak_cache.js'
 import { Provider, type Client, type Configuration } from 'oidc-provider'
 import type { Signer } from '#src/crypto/signer.ts'
 import type { Application } from './application.ts'
-import { parseClientKeys, type ClientKey } from './client-keys.ts'
 import type { ClientKeySets } from './client-key-sets.ts'
+import { giveKeys } from './client-key-store.ts'
 import { applicationOf, bindApplication } from './clients.ts'
 import { contentEncryption, keyManagement } from './encryption.ts'
 import { SigningKey } from './signing-key.ts'
@@ -121,32 +121,6 @@ function teachIdToken(Base: IdTokenClass): IdTokenClass {
   }
 }
 
-/** Puts in all keys at once; the engine's own reading would drop those on the SM2 curve. */
-function fillKeyStore(store: KeyStore, keys: readonly ClientKey[]): void {
-  store.clear()
-  for (const key of keys) store.add({ ...key })
-}
-
-/**
- * Gives a client instance its keys as they stand now. Those at its own address are looked at here, at each use: the
- * engine looks again only after a signature failed, and would go on taking a key that was withdrawn.
- */
-async function giveKeys(client: Client, { credential }: Application, keySets: ClientKeySets): Promise<void> {
-  const { asymmetricKeyStore: store } = client as unknown as { asymmetricKeyStore: KeyStore & Partial<Refreshing> }
-  if ('jwks' in credential) fillKeyStore(store, parseClientKeys(credential.jwks))
-  if (!('jwksUri' in credential)) return
-  const { jwksUri } = credential
-  store.fresh = () => keySets.isFresh(jwksUri)
-  store.refresh = async () => fillKeyStore(store, await keySets.of(jwksUri))
-  await store.refresh()
-}
-
-/** What the engine asks of a store whose keys stand at an address. */
-interface Refreshing {
-  fresh(): boolean
-  refresh(): Promise<void>
-}
-
 /** Gives a new client instance the comparison of its hashed secret. */
 function teachClient(client: Client): void {
   Object.defineProperty(client, 'compareClientSecret', {
@@ -168,6 +142,7 @@ export interface SmProviderParts {
   /** Told before a session is destroyed. */
   readonly onSessionEnd: (uid: string) => Promise<void>
   readonly keySets: ClientKeySets
+  readonly now: () => number
   /** The acr an application may be told (engine trap 6). */
   readonly acrFor: (application: Application | undefined, acr: string | undefined) => string | undefined
 }
@@ -182,9 +157,8 @@ function teachClientClass(Client: ClientClass, parts: SmProviderParts): ClientCl
   Client.find = async (id) => {
     const [client, application] = await Promise.all([find(id), parts.findApplication(id)])
     if (!client || !application) return undefined
-    const known = applicationOf(client)
-    if (known === undefined) teachClient(client)
-    if (known === undefined || 'jwksUri' in application.credential) await giveKeys(client, application, parts.keySets)
+    if (applicationOf(client) === undefined) teachClient(client)
+    await giveKeys(client, application, parts)
     bindApplication(client, application)
     return client
   }

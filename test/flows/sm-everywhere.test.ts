@@ -3,12 +3,14 @@
  * a client that shares no code with the server (`support/keyed-party`).
  */
 import { strict as assert } from 'node:assert'
+import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { exportJWK, generateKeyPair, importPKCS8, importX509, SignJWT } from 'jose'
 import type { ApplicationInput } from '#src/oidc/application.ts'
 import { startServer, type TestServer } from '../support/app.ts'
 import { openBrowser, type Browser } from '../support/browser.ts'
+import { certificates, SIGNER } from '../support/certificates.ts'
 import { attemptOf, giveDocument, personOf, provePhone, stepOf } from '../support/citizen.ts'
 import {
   openSmJws,
@@ -19,6 +21,8 @@ import {
   type PartyKey,
   type KeyedParty,
 } from '../support/keyed-party.ts'
+import { needsOpenssl } from '../support/openssl.ts'
+import { temporaryDirectories } from '../support/temporary.ts'
 
 const api = 'https://api.sm.example.gov.cn/'
 
@@ -36,6 +40,7 @@ const granted = (): NonNullable<ApplicationInput['grants']> => [
 
 describe('an application that knows nothing but SM2', () => {
   const key = smKey('sm-1')
+  const directory = temporaryDirectories()
   let server: TestServer
   let receiver: Server
   const logoutTokens: string[] = []
@@ -188,6 +193,37 @@ describe('an application that knows nothing but SM2', () => {
     published = [newer]
     server.clock.advance(61_000)
     assert.deepEqual([await errorOf(before), await errorOf(after)], ['invalid_client', undefined])
+  })
+
+  it('is known by a certificate, and by no key without one, with that of somebody else, or past its end', async function () {
+    needsOpenssl(this)
+    const issue = certificates(directory())
+    const root = issue({ days: 900 })
+    const [leaf, stranger] = [issue({ by: root, days: 30, extensions: SIGNER }), issue({ extensions: SIGNER })]
+    const jwk = await exportJWK(await importX509(leaf.pem, 'SGD_SM3_SM2'))
+    const { d = '' } = await exportJWK(
+      await importPKCS8(readFileSync(leaf.key, 'utf8').trim(), 'SGD_SM3_SM2', { extractable: true }),
+    )
+    const holder = smKey('certified', d)
+    const certifiedBy = (id: string, x5c?: readonly string[]) =>
+      keyedApplication({
+        id,
+        trust: { roots: [root.pem] },
+        credential: { jwks: { keys: [{ ...jwk, kty: 'EC', kid: 'certified', ...(x5c ? { x5c } : {}) }] } },
+      })
+    const chains = {
+      holder: [leaf.text],
+      bare: undefined,
+      foreign: [stranger.text],
+      unrooted: [stranger.text, leaf.text],
+    }
+    await server.app.applications.seed(Object.entries(chains).map(([id, x5c]) => certifiedBy(id, x5c)))
+    const push = async (id: string) =>
+      (await keyedParty(server.url, () => holder, smKey('proof'), id).push()).answer.status
+    assert.equal(await push('holder'), 201)
+    for (const id of ['bare', 'foreign', 'unrooted']) assert.equal(await push(id), 401, id)
+    server.clock.advance(31 * 86_400_000)
+    assert.equal(await push('holder'), 401, 'the certificate has ended')
   })
 
   describe('is refused', () => {

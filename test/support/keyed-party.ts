@@ -31,8 +31,12 @@ export interface PartyKey {
   sign(input: string): Buffer
 }
 
-export function smKey(kid: string): PartyKey {
-  const { privateKey, publicKey } = smCrypto.sm2.generateKeyPairHex(randomBytes(40).toString('hex'), 16)
+/** A fresh key, or the one of `d`. */
+export function smKey(kid: string, d?: string): PartyKey {
+  const { privateKey, publicKey } =
+    d === undefined
+      ? smCrypto.sm2.generateKeyPairHex(randomBytes(40).toString('hex'), 16)
+      : { privateKey: hex(d), publicKey: smCrypto.sm2.getPublicKeyFromPrivateKey(hex(d)) }
   const [x, y] = [publicKey.slice(2, 66), publicKey.slice(66)].map(base64url) as [string, string]
   const privateHex = privateKey.padStart(64, '0')
   return {
