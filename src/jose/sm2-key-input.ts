@@ -47,11 +47,17 @@ export function toSm2Key(input: unknown, usage: 'sign' | 'verify'): Sm2Key {
   if (!key) throw new TypeError(`Key for the ${SGD_SM3_SM2} algorithm must be an SM2 key, KeyObject or JSON Web Key`)
   const type = usage === 'sign' ? 'private' : 'public'
   if (key.type !== type) throw new TypeError(`Key for this operation must be a ${type} SM2 key`)
+  if (!key.usages.includes(usage)) throw new TypeError(`Key for this operation must have the usage "${usage}"`)
   return key
 }
 
 function fromUsableJwk(jwk: JWK, usage: 'sign' | 'verify'): Sm2Key {
   checkJwkUse(jwk, usage)
+  return sm2KeyOfJwk(jwk)
+}
+
+/** The key of a JWK, remembered for that object. */
+export function sm2KeyOfJwk(jwk: JWK): Sm2Key {
   let entry = known.get(jwk)
   // The caller's object may have been changed since: the numbers are compared, not trusted.
   if (!entry?.jwk || entry.jwk.x !== jwk.x || entry.jwk.y !== jwk.y || entry.jwk.d !== jwk.d)
