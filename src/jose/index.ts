@@ -16,10 +16,21 @@ export {
   exportPKCS8,
   exportSPKI,
   generateKeyPair,
+  generateSecret,
   importJWK,
   importPKCS8,
   importSPKI,
 } from './keys.ts'
+
+export { CompactEncrypt, FlattenedEncrypt } from './jwe-encrypt.ts'
+export { compactDecrypt, flattenedDecrypt } from './jwe-decrypt.ts'
+export { GeneralEncrypt, generalDecrypt } from './jwe-general.ts'
+export { EncryptJWT, jwtDecrypt } from './jwe-jwt.ts'
+export type { KeyDecrypter } from './key-decrypter.ts'
+
+export { SGD_SM2_3, SGD_SM4_GCM } from './names.ts'
+export { sm2Decrypt, sm2Encrypt } from './sm2-encryption.ts'
+export { sm4GcmDecrypt, sm4GcmEncrypt } from './sm4-gcm.ts'
 
 export { SGD_SM3_SM2, SM2_CURVE } from './names.ts'
 export { hmacSm3, sm3 } from './sm3.ts'
@@ -27,6 +38,7 @@ export { sm2Sign, sm2Verify } from './sm2.ts'
 export type { Sm2KeyInput } from './sm2.ts'
 export { sm2SignatureFromDer, sm2SignatureToDer } from './sm2-signature.ts'
 export { selfTest } from './self-test.ts'
+export type { Engines } from './self-test.ts'
 export type { EngineName } from './sm3.ts'
 export { isSm2Key } from './sm2-key.ts'
 export type { Sm2Jwk, Sm2Key } from './sm2-key.ts'

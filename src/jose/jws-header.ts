@@ -8,7 +8,7 @@ import { isSm2Alg } from './names.ts'
 const { JWSInvalid } = errors
 
 /** The longest encoded protected header: room for a chain of certificates, and no more. */
-const MAX_HEADER = 16_384
+export const MAX_HEADER = 16_384
 
 /** Whether this token names an SM algorithm. One that does not parse is left to upstream, which says why. */
 export function namesSm2(token: unknown): boolean {
@@ -36,12 +36,12 @@ export function checkSm2Header(encoded: string | undefined, header: JWSHeaderPar
 }
 
 /** How many members all objects of a valid JSON text name: its strings that a colon follows. */
-function countNames(json: string): number {
+export function countNames(json: string): number {
   return [...json.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)].filter(([, colon]) => colon).length
 }
 
 /** The same of the parsed value; without recursion, for a header may be nested as deep as it is long. */
-function countMembers(header: object): number {
+export function countMembers(header: object): number {
   let count = 0
   const open: unknown[] = [header]
   while (open.length > 0) {
