@@ -39,15 +39,16 @@ const OPENED = Symbol('opened')
 
 /** As upstream's, for SGD_SM2_3 and SGD_SM4_GCM, and with a `KeyDecrypter` for a key. */
 export async function flattenedDecrypt(jwe: FlattenedJWE, key: DecryptKey, options?: DecryptOptions): Promise<Result> {
-  const named = algorithmsOf(jwe)
-  if (!isSmJwe(named)) return upstream.flattenedDecrypt(jwe, key as KeyInput, options)
   const snapshot = { ...jwe }
+  const named = algorithmsOf(snapshot)
+  if (!isSmJwe(named)) return upstream.flattenedDecrypt(jwe, key as KeyInput, options)
+  const protectedHeader = protectedHeaderOf(snapshot.protected)
   let opened: Result | undefined
   try {
     await upstream.flattenedDecrypt(
-      shown(snapshot),
+      shown(snapshot, protectedHeader),
       async () => {
-        opened = await open(snapshot, named, key, options)
+        opened = await open(snapshot, protectedHeader, named, key, options)
         throw OPENED
       },
       shownOptions(options, named),
@@ -79,13 +80,14 @@ export async function compactDecrypt(
   return (await flattenedDecrypt(flattened as FlattenedJWE, key, options)) as CompactDecryptResult
 }
 
-/** The JWE under its stand-ins. */
-export function shown<Jwe extends Partial<FlattenedJWE>>(jwe: Jwe): Jwe {
-  const header =
-    jwe.protected === undefined ? undefined : standIn(upstream.decodeProtectedHeader({ protected: jwe.protected }))
+/** The JWE, and its protected header, under stand-ins. */
+export function shown<Jwe extends Partial<FlattenedJWE>>(
+  jwe: Jwe,
+  protectedHeader: JWEHeaderParameters | undefined,
+): Jwe {
   return {
     ...jwe,
-    ...(header && { protected: encodeHeader(header) }),
+    ...(protectedHeader && { protected: encodeHeader(standIn(protectedHeader)) }),
     ...(jwe.unprotected !== undefined && { unprotected: standIn(jwe.unprotected) }),
     ...(jwe.header !== undefined && { header: standIn(jwe.header) }),
   }
@@ -101,8 +103,13 @@ function shownOptions(options: DecryptOptions | undefined, { alg, enc }: Algorit
   )
 }
 
-async function open(jwe: FlattenedJWE, named: Algorithms, key: DecryptKey, options?: DecryptOptions): Promise<Result> {
-  const protectedHeader = protectedHeaderOf(jwe.protected)
+async function open(
+  jwe: FlattenedJWE,
+  protectedHeader: JWEHeaderParameters | undefined,
+  named: Algorithms,
+  key: DecryptKey,
+  options?: DecryptOptions,
+): Promise<Result> {
   const cipher = contentCipher(named.enc)
   const { iv, tag } = fixedParts(jwe)
   const ciphertext = decodeCanonical(jwe.ciphertext, 'ciphertext')

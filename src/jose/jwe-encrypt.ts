@@ -48,7 +48,7 @@ export class FlattenedEncrypt extends upstream.FlattenedEncrypt {
   }
 
   #shown(header: JWEHeaderParameters): JWEHeaderParameters {
-    this.#named = { ...this.#named, ...header }
+    this.#named = { ...header, ...this.#named }
     return standIn(header)
   }
 }

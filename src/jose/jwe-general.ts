@@ -19,7 +19,7 @@ import { directKey } from './content-encryption.ts'
 import { flattenedDecrypt, shown } from './jwe-decrypt.ts'
 import type { DecryptKey } from './jwe-decrypt.ts'
 import { encryptKey, seal, unwrap } from './jwe-encrypt.ts'
-import { algorithmsOf, isSmJwe, refuseMixture, restored, standIn } from './jwe-header.ts'
+import { algorithmsOf, isSmJwe, protectedHeaderOf, refuseMixture, restored, standIn } from './jwe-header.ts'
 import type { Algorithms } from './jwe-header.ts'
 import { SGD_SM2_3 } from './names.ts'
 
@@ -64,7 +64,7 @@ export class GeneralEncrypt extends upstream.GeneralEncrypt {
   }
 
   override async encrypt(): Promise<GeneralJWE> {
-    const named = this.#recipients.map(({ header }) => ({ ...this.#protected, ...this.#unprotected, ...header }))
+    const named = this.#recipients.map(({ header }) => ({ ...header, ...this.#unprotected, ...this.#protected }))
     named.forEach(refuseMixture)
     const secret = randomBytes(16)
     const jwe = await this.#standIn(named, secret).encrypt()
@@ -167,16 +167,14 @@ export async function generalDecrypt(
 
 /** Has upstream refuse what it refuses before it tries a recipient; a key it is not given. */
 async function checkShape(jwe: GeneralJWE, options?: DecryptOptions): Promise<void> {
-  const recipients = jwe.recipients.map((recipient) => shown(recipient))
+  const recipients = jwe.recipients.map((member) =>
+    member?.header === undefined ? member : { ...member, header: standIn(member.header) },
+  )
   const refuse = (): never => {
     throw new JWEDecryptionFailed()
   }
   try {
-    await upstream.generalDecrypt(
-      { ...shown({ ...jwe, recipients: undefined }), recipients } as GeneralJWE,
-      refuse,
-      options,
-    )
+    await upstream.generalDecrypt({ ...shown(jwe, protectedHeaderOf(jwe.protected)), recipients }, refuse, options)
   } catch (error) {
     if (!(error instanceof JWEDecryptionFailed)) throw error
   }
