@@ -66,7 +66,9 @@ export async function compactDecrypt(
   key: DecryptKey,
   options?: DecryptOptions,
 ): Promise<CompactDecryptResult & Partial<ResolvedKey>> {
-  const parts = (jwe instanceof Uint8Array ? new TextDecoder().decode(jwe) : String(jwe)).split('.')
+  const parts = (jwe instanceof Uint8Array ? new TextDecoder().decode(jwe) : typeof jwe === 'string' ? jwe : '').split(
+    '.',
+  )
   const [header, encryptedKey, iv, ciphertext, tag] = parts
   const flattened = {
     protected: header,

@@ -39,7 +39,8 @@ export async function jwtDecrypt<PayloadType = JWTPayload>(
   key: DecryptKey,
   options?: JWTDecryptOptions,
 ): Promise<JWTDecryptResult<PayloadType> & Partial<ResolvedKey>> {
-  const encoded = (jwt instanceof Uint8Array ? Buffer.from(jwt).toString('latin1') : String(jwt)).split('.')[0]
+  const text = jwt instanceof Uint8Array ? Buffer.from(jwt).toString('latin1') : jwt
+  const encoded = typeof text === 'string' ? text.split('.')[0] : undefined
   if (!isSmJwe(algorithmsOf({ protected: encoded }))) return upstream.jwtDecrypt(jwt, key as KeyInput, options)
   const { plaintext, ...result } = await compactDecrypt(jwt, key, options)
   const { protectedHeader } = result
