@@ -3,7 +3,7 @@ import { encryption, seals, signatures, standardSignatures } from './crypto-jobs
 import { interleave } from './interleaved.ts'
 import type { Jobs, Rates } from './interleaved.ts'
 
-const ROUNDS = 9
+const ROUNDS = 11
 
 async function measure(title: string, jobs: Jobs): Promise<Rates> {
   const rates = await interleave(jobs, ROUNDS)

@@ -13,11 +13,12 @@ export interface Rates {
   ratio(name: string, other: string): number
 }
 
-/** Runs every job once to warm up, then so many rounds of 40 ms each. */
+/** One round to warm up, then so many, each job for 40 ms; every other round goes backwards, for a job heats the next. */
 export async function interleave(jobs: Jobs, rounds: number): Promise<Rates> {
   const rates = new Map(Object.keys(jobs).map((name) => [name, [] as number[]]))
+  const forwards = Object.entries(jobs)
   for (let round = 0; round <= rounds; round += 1)
-    for (const [name, run] of Object.entries(jobs)) {
+    for (const [name, run] of round % 2 === 0 ? forwards : forwards.toReversed()) {
       const rate = await perSecond(run)
       if (round > 0) rates.get(name)?.push(rate)
     }
