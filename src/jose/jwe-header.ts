@@ -39,10 +39,15 @@ export function refuseMixture({ alg, enc }: Algorithms): void {
     throw new JOSENotSupported(`"${SGD_SM4_GCM}" is supported with the "alg" ${SGD_SM2_3} and dir`)
 }
 
-/** The algorithms of a flattened JWE; of one that does not parse, none: upstream says what is wrong with it. */
+/**
+ * The algorithms of a flattened JWE; of one that does not parse, none: upstream says what is wrong with it.
+ * @throws errors.JWEInvalid where the protected header is too long to be parsed at all
+ */
 export function algorithmsOf(jwe: Partial<FlattenedJWE> | null | undefined): Algorithms {
+  const encoded: unknown = jwe?.protected
+  if (typeof encoded === 'string' && encoded.length > MAX_HEADER)
+    throw new JWEInvalid('JWE Protected Header is too long')
   try {
-    const encoded = jwe?.protected
     const header = encoded === undefined ? {} : decodeProtectedHeader({ protected: encoded })
     return { ...header, ...jwe?.unprotected, ...jwe?.header } as Algorithms
   } catch {
@@ -77,12 +82,11 @@ export function encodeHeader(header: JWEHeaderParameters): string {
 
 /**
  * The protected header, decoded.
- * @throws errors.JWEInvalid where it is longer than 16 KiB, not canonical base64url, or names a member twice (RFC 7516
- *   §4: the names MUST be unique; a parser that takes the first would see another JWE than ours)
+ * @throws errors.JWEInvalid where it is not canonical base64url, or names a member twice (RFC 7516 §4: the names MUST
+ *   be unique; a parser that takes the first would see another JWE than ours)
  */
 export function protectedHeaderOf(encoded: string | undefined): JWEHeaderParameters | undefined {
   if (encoded === undefined) return undefined
-  if (encoded.length > MAX_HEADER) throw new JWEInvalid('JWE Protected Header is too long')
   const text = decodeCanonical(encoded, 'JWE Protected Header').toString('utf8')
   const header = JSON.parse(text) as JWEHeaderParameters
   if (countNames(text) !== countMembers(header)) throw new JWEInvalid('JWE Protected Header names a member twice')

@@ -98,7 +98,14 @@ describe('The package jose with SM', () => {
     }
   })
 
-  it('works the same in a runtime without SM2 and SM3, on sm-crypto', function () {
+  interface Said {
+    readonly jwt: string
+    readonly jwk: jose.JWK
+    readonly jwe: string
+    readonly secret: jose.JWK
+  }
+
+  it('works the same in a runtime without SM2, SM3 and SM4', async function () {
     this.timeout(20_000)
     const script = `
       import crypto from 'node:crypto'
@@ -110,23 +117,31 @@ describe('The package jose with SM', () => {
       Object.assign(crypto, { createHmac: absent, getHashes: () => hashes, getCiphers: () => ciphers })
       Object.assign(crypto, { createPrivateKey: absent })
       syncBuiltinESMExports()
-      const { generateKeyPair, exportJWK, hmacSm3, jwtVerify, selfTest, SGD_SM3_SM2: alg, SignJWT } = await import('jose')
+      const { compactDecrypt, CompactEncrypt, generateKeyPair, exportJWK, hmacSm3, jwtVerify, selfTest } = await import('jose')
+      const { SGD_SM2_3, SGD_SM3_SM2: alg, SGD_SM4_GCM, SignJWT } = await import('jose')
       const { payload } = await jwtVerify(${JSON.stringify(gm.jws.compact)}, ${JSON.stringify(gm.jws.jwk)})
       const { privateKey, publicKey } = await generateKeyPair(alg)
       const jwt = await new SignJWT({ sub: 'fallback' }).setProtectedHeader({ alg }).sign(privateKey)
       const own = await jwtVerify(jwt, publicKey)
       const mac = hmacSm3('Jefe', 'what do ya want for nothing?').toString('hex')
-      console.log(JSON.stringify({ engines: selfTest(), payload, own: own.payload, mac, jwt, jwk: await exportJWK(publicKey) }))
+      const pair = await generateKeyPair(SGD_SM2_3, { extractable: true })
+      const header = { alg: SGD_SM2_3, enc: SGD_SM4_GCM }
+      const jwe = await new CompactEncrypt(Buffer.from('sealed')).setProtectedHeader(header).encrypt(pair.publicKey)
+      const opened = Buffer.from((await compactDecrypt(jwe, pair.privateKey)).plaintext).toString()
+      const secret = await exportJWK(pair.privateKey)
+      console.log(JSON.stringify({ opened, jwe, secret, engines: selfTest(), payload, own: own.payload, mac, jwt, jwk: await exportJWK(publicKey) }))
     `
     const cwd = fileURLToPath(new URL('../../', import.meta.url))
     const output = execFileSync(process.execPath, ['--input-type=module', '--eval', script], { cwd, stdio: 'pipe' })
-    const { jwt, jwk, ...said } = JSON.parse(output.toString()) as { jwt: string; jwk: jose.JWK }
+    const { jwt, jwk, jwe, secret, ...said } = JSON.parse(output.toString()) as Said
     assert.deepEqual(said, {
+      opened: 'sealed',
       engines: { sm2: 'sm-crypto', sm3: 'sm-crypto', sm2Encryption: 'bigint', sm4Gcm: 'sm-crypto' },
       payload: { iss: 'https://id.example.gov.cn', sub: 'test' },
       own: { sub: 'fallback' },
       mac: gm.hmacSm3[1]?.mac,
     })
-    return jose.jwtVerify(jwt, jwk).then(({ payload }) => assert.equal(payload.sub, 'fallback'))
+    assert.equal((await jose.jwtVerify(jwt, jwk)).payload.sub, 'fallback')
+    assert.equal(Buffer.from((await jose.compactDecrypt(jwe, secret)).plaintext).toString(), 'sealed')
   })
 })
