@@ -32,7 +32,7 @@ import { createSignIn } from './login/sign-in.ts'
 import { createThrottle } from './login/throttle.ts'
 import type { ApplicationInput } from './oidc/application.ts'
 import { followApplicationFiles, seedApplications } from './oidc/application-watch.ts'
-import { createApplications } from './oidc/applications.ts'
+import { createApplications, type Applications } from './oidc/applications.ts'
 import { createBrowserBinding } from './oidc/browser-binding.ts'
 import { createClaimEnds } from './oidc/claim-ends.ts'
 import { createInteractions } from './oidc/interaction.ts'
@@ -73,6 +73,7 @@ export interface App {
   readonly handler: Express
   readonly storage: Storage
   readonly directory: Directory
+  readonly applications: Applications
   readonly recorder: Recorder
   readonly outbox: Outbox
   readonly registerFollower: RegisterFollower
@@ -136,7 +137,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const policy = { smOnly: config.crypto.policy === 'sm-only', production }
   const applications = createApplications({
     storage,
-    rowKey: keys.rows,
+    rowMac: keys.rows,
     policy,
     builtIn: [selfApplication(config)],
     now,
@@ -160,7 +161,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const gateway = overrides.smsGateway ?? (await gatewayFor(config, now))
   const verifiers = createVerifiers(
     [...channels.values()].flatMap((channel) => channel.verifiers),
-    { config, codeKey: keys.codes, smsGateway: gateway, now },
+    { config, codeMac: keys.codes, smsGateway: gateway, now },
   )
   const directory = createDirectory({ storage, sealer, now })
   const throttle = createThrottle({ storage, login, sms: config.verifiers.sms, now })
@@ -184,7 +185,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
       directory,
       throttle,
       devices,
-      line: createLine({ throttle, storage, key: keys.limits, now }),
+      line: createLine({ throttle, storage, mac: keys.limits, now }),
       verifiers,
       recorder,
       storage,
@@ -220,7 +221,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     artifacts,
     signers: keys.signers,
     cookieKeys: keys.cookies,
-    pairwiseKey: keys.pairwise,
+    pairwiseMac: keys.pairwise,
     applications,
     channels,
     notices,
@@ -263,6 +264,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     handler,
     storage,
     directory,
+    applications,
     recorder,
     outbox,
     registerFollower,

@@ -3,7 +3,6 @@
  * and restores one (DESIGN D4, D6, D11). Keys are backed up apart, by `npm run keys -- backup`.
  */
 import { parseArgs } from 'node:util'
-import { hmacSm3 } from 'jose'
 import { carryOver, provenMissing, type CarriedOver } from '../audit/carry-over.ts'
 import { loadConfig, type Config } from '../config.ts'
 import { loadKeys, type Keys } from '../crypto/key-store.ts'
@@ -67,7 +66,7 @@ const proofBy = (keys: Keys): Proof => {
     if (person) await tryKeys(sealer, person)
   }
   return {
-    mac: (text) => hmacSm3(keys.rows, `store backup|${text}`),
+    mac: (text) => keys.rows(`store backup|${text}`),
     tryKeys: (sample) =>
       open(sample).catch((cause: unknown) => {
         if (!isAppError(cause, 'sealed_value_invalid')) throw cause

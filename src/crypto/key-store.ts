@@ -4,14 +4,16 @@
  * subjects, cookies, protected rows). Files that others can read, that are damaged, or that were made for development
  * are refused where they must not be (DESIGN D17).
  */
-import { createHmac, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, hmacSm3 } from 'jose'
 import { z } from 'zod'
 import { AppError } from '#src/errors.ts'
+import type { Mac } from './mac.ts'
 import type { PublicJwk, Signer } from './signer.ts'
+import { createSoftwareMac } from './software-mac.ts'
 import type { SealerKeys } from './software-sealer.ts'
 import { createSoftwareSigner } from './software-signer.ts'
 
@@ -45,15 +47,15 @@ export interface Keys {
   readonly signers: readonly Signer[]
   readonly audit: Signer
   readonly sealer: SealerKeys
-  readonly pairwise: Buffer
+  readonly pairwise: Mac
   /** Newest first: the first signs cookies, all of them verify. */
   readonly cookies: readonly Buffer[]
   /** Protects rows that give rights (DESIGN D11). */
-  readonly rows: Buffer
+  readonly rows: Mac
   /** Binds one-time codes to their challenge. */
-  readonly codes: Buffer
+  readonly codes: Mac
   /** Hides addresses in the counters of the throttle; derived from `codes`, so that no key file changes. */
-  readonly limits: Buffer
+  readonly limits: Mac
 }
 
 const newSecret = () => randomBytes(32).toString('base64url')
@@ -193,6 +195,7 @@ export async function loadKeys(directory: string, options: { readonly production
   const audit = readKeyFile(directory, 'audit', options.production)
   const secrets = readKeyFile(directory, 'secrets', options.production)
   const bytes = (text: string) => Buffer.from(text, 'base64url')
+  const mac = (text: string) => createSoftwareMac(bytes(text))
   return {
     signers: await Promise.all(signing.keys.map((jwk) => signerOf(directory, 'signing', jwk))),
     audit: await signerOf(directory, 'audit', audit.key),
@@ -203,10 +206,10 @@ export async function loadKeys(directory: string, options: { readonly production
       },
       index: { version: secrets.index.version, key: bytes(secrets.index.key) },
     },
-    pairwise: bytes(secrets.pairwise),
+    pairwise: mac(secrets.pairwise),
     cookies: secrets.cookies.map(bytes),
-    rows: bytes(secrets.rows),
-    codes: bytes(secrets.codes),
-    limits: createHmac('sm3', bytes(secrets.codes)).update('yihao limits').digest(),
+    rows: mac(secrets.rows),
+    codes: mac(secrets.codes),
+    limits: createSoftwareMac(hmacSm3(bytes(secrets.codes), 'yihao limits')),
   }
 }

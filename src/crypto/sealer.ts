@@ -4,8 +4,9 @@
  * column or another person does not open.
  */
 
-/** A data key, wrapped under the key-encryption key; safe to store. */
-export type WrappedKey = string
+import type { WrappedKey } from './key-wrapper.ts'
+
+export type { WrappedKey }
 
 /** The kinds of field that are looked up; each has its own domain inside the index key. */
 export type IndexField = 'document' | 'phone'

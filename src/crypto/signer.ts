@@ -12,7 +12,7 @@ export interface PublicJwk {
   readonly e?: string
   readonly kid: string
   readonly alg: string
-  readonly use: 'sig'
+  readonly use: 'sig' | 'enc'
 }
 
 export interface Signer {

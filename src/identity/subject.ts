@@ -12,13 +12,17 @@ export function isSector(text: string): boolean {
 
 /**
  * The `sub` of a person in a sector, base64url.
- * @param mac keyed MAC of a text, base64url without padding, at least 128 bits
- * @throws AppError `config_invalid` where the sector is not one, or the MAC is not base64url
+ * @param mac keyed MAC of a text, at least 128 bits
+ * @throws AppError `config_invalid` where the sector is not one, or the MAC is too short
  */
-export function pairwiseSubject(mac: (text: string) => string, sector: string, personId: string): string {
+export async function pairwiseSubject(
+  mac: (text: string) => Promise<Buffer>,
+  sector: string,
+  personId: string,
+): Promise<string> {
   if (!isSector(sector)) throw new AppError('config_invalid', { detail: 'sector' })
   // A sector holds no line break, so the three parts cannot run into each other.
-  const subject = mac(`yihao pairwise subject v1\n${sector}\n${personId}`)
-  if (!/^[\w-]{22,}$/.test(subject)) throw new AppError('config_invalid', { detail: 'MAC of the pairwise subject' })
-  return subject
+  const subject = await mac(`yihao pairwise subject v1\n${sector}\n${personId}`)
+  if (subject.length < 16) throw new AppError('config_invalid', { detail: 'MAC of the pairwise subject' })
+  return subject.toString('base64url')
 }

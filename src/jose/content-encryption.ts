@@ -6,8 +6,8 @@ import { createCipheriv, createDecipheriv, KeyObject } from 'node:crypto'
 import type { JWK } from 'jose-upstream'
 import { errors } from 'jose-upstream'
 import { decodeCanonical } from './jwe-header.ts'
-import { checkEncryptionJwk } from './encryption-jwk.ts'
 import { SGD_SM4_GCM } from './names.ts'
+import { checkJwkUse } from './sm2-key-input.ts'
 import { sm4GcmDecrypt, sm4GcmEncrypt } from './sm4-gcm.ts'
 
 const { JOSENotSupported, JWEInvalid } = errors
@@ -84,6 +84,6 @@ function secretBytes(input: unknown, usage: 'encrypt' | 'decrypt'): Uint8Array |
   if (typeof input !== 'object' || input === null || !('kty' in input) || input.kty !== 'oct') return undefined
   const jwk = input as JWK
   if (typeof jwk.k !== 'string') throw new TypeError('JSON Web Key of type "oct" must have "k" (Key Value)')
-  checkEncryptionJwk(jwk, SGD_SM4_GCM, [usage])
+  checkJwkUse(jwk, SGD_SM4_GCM, 'enc', [usage])
   return decodeCanonical(jwk.k, 'k')
 }

@@ -18,7 +18,7 @@ import type {
 import { contentCipher, directKey } from './content-encryption.ts'
 import type { ContentCipher } from './content-encryption.ts'
 import { decryptKey, toKeyDecrypter } from './key-decrypter.ts'
-import type { KeyDecrypter } from './key-decrypter.ts'
+import type { DecryptedKey, KeyDecrypter } from './key-decrypter.ts'
 import { associatedData } from './jwe-encrypt.ts'
 import { algorithmsOf, decodeCanonical, encodeHeader, isSmJwe } from './jwe-header.ts'
 import { protectedHeaderOf, standIn, standInList } from './jwe-header.ts'
@@ -116,9 +116,9 @@ async function open(
   const { iv, tag } = fixedParts(jwe)
   const ciphertext = decodeCanonical(jwe.ciphertext, 'ciphertext')
   const resolved = typeof key === 'function' ? await key(protectedHeader, jwe) : key
-  const [usedKey, cek] = await contentKey(jwe, named, resolved, cipher)
+  const { usedKey, cek, cause } = await contentKey(jwe, named, resolved, cipher)
   const plaintext = cipher.decrypt(cek, iv, ciphertext, tag, associatedData(jwe))
-  if (!plaintext) throw new JWEDecryptionFailed()
+  if (!plaintext) throw new JWEDecryptionFailed(undefined, cause === undefined ? undefined : { cause })
   const zip = { ...protectedHeader, ...jwe.header, ...jwe.unprotected }.zip
   return {
     plaintext: zip === undefined ? new Uint8Array(plaintext) : await inflate(plaintext, options),
@@ -150,15 +150,15 @@ async function contentKey(
   { alg }: Algorithms,
   key: KeyInput | KeyDecrypter,
   { keyLength }: ContentCipher,
-): Promise<readonly [key: unknown, cek: Uint8Array]> {
+): Promise<DecryptedKey & { readonly usedKey: unknown; readonly cek: Uint8Array }> {
   if (alg !== SGD_SM2_3) {
     if (jwe.encrypted_key !== undefined) throw new JWEInvalid('Encountered unexpected JWE Encrypted Key')
     const secret = directKey(key, 'decrypt')
-    return [secret, secret]
+    return { usedKey: secret, cek: secret }
   }
-  const decrypter = toKeyDecrypter(key)
-  const cek = await decryptKey(decrypter, jwe.encrypted_key)
-  return [decrypter, cek?.length === keyLength ? cek : randomBytes(keyLength)]
+  const usedKey = toKeyDecrypter(key)
+  const { cek, cause } = await decryptKey(usedKey, jwe.encrypted_key)
+  return { usedKey, cek: cek?.length === keyLength ? cek : randomBytes(keyLength), cause }
 }
 
 /** `zip`: upstream inflates, bounded and refusing as it does, what it is shown as the content of a JWE of its own. */

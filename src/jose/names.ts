@@ -5,6 +5,9 @@
 /** JWS `alg`: SM2 signature over SM3 with ZA (GM/T 0125.1, SGD label of GM/T 0006). */
 export const SGD_SM3_SM2 = 'SGD_SM3_SM2'
 
+/** JWS `alg`: HMAC with SM3 (GM/T 0125.1). */
+export const SGD_SM3_HMAC = 'SGD_SM3_HMAC'
+
 /** JWE `alg`: the content encryption key encrypted to an SM2 public key (GM/T 0125.1; GB/T 32918.4). */
 export const SGD_SM2_3 = 'SGD_SM2_3'
 

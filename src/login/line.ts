@@ -3,7 +3,8 @@
  * for it: beyond its pace each waits for his turn, never longer than the longest wait, and his place is kept. Nothing
  * is held open meanwhile; the page says how long. Addresses stand in the counters under a keyed hash only.
  */
-import { createHmac, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
+import type { Mac } from '#src/crypto/mac.ts'
 import type { Storage } from '#src/storage/storage.ts'
 import { networkOf } from './network.ts'
 import type { Throttle } from './throttle.ts'
@@ -24,28 +25,24 @@ export interface Line {
 interface Dependencies {
   readonly throttle: Throttle
   readonly storage: Pick<Storage, 'artifacts'>
-  /** At least 32 bytes. */
-  readonly key: Uint8Array
+  readonly mac: Mac
   readonly now?: () => number
 }
 
 /** A place that nobody came back for is forgotten. */
 const keptMs = 3_600_000
 
-export function createLine({ throttle, storage, key, now = Date.now }: Dependencies): Line {
-  const keyOf = (address: string) =>
-    createHmac('sm3', key)
-      .update(`address|${networkOf(address)}`)
-      .digest('base64url')
+export function createLine({ throttle, storage, mac, now = Date.now }: Dependencies): Line {
+  const keyOf = async (address: string) => (await mac(`address|${networkOf(address)}`)).toString('base64url')
 
   return {
     async pass(limit, address, place) {
       if (place && now() < place.at) return place
       const turn = place !== undefined && now() < place.at + keptMs
       if (turn && (await storage.artifacts.spend('Place', place.id, place.at + 2 * keptMs))) return undefined
-      const ticket = await throttle.take(limit, keyOf(address))
+      const ticket = await throttle.take(limit, await keyOf(address))
       return ticket.allowed ? undefined : { id: randomUUID(), at: now() + ticket.retryAfterMs }
     },
-    forgive: (address) => throttle.giveBack('failures-address', keyOf(address)),
+    forgive: async (address) => throttle.giveBack('failures-address', await keyOf(address)),
   }
 }

@@ -3,7 +3,7 @@
  * with a bounded age, so that a change is taken up without a restart (engine trap 12).
  */
 import { timingSafeEqual } from 'node:crypto'
-import { hmacSm3 } from 'jose'
+import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
 import type { ApplicationRow, Storage } from '#src/storage/storage.ts'
 import { parseApplication, type Application, type ApplicationInput, type ApplicationPolicy } from './application.ts'
@@ -19,7 +19,7 @@ export interface Applications {
 
 interface Dependencies {
   readonly storage: Pick<Storage, 'applications'>
-  readonly rowKey: Uint8Array
+  readonly rowMac: Mac
   readonly policy: Omit<ApplicationPolicy, 'now'>
   /** Applications of the server itself, which stand in no file. */
   readonly builtIn?: readonly Application[]
@@ -29,14 +29,14 @@ interface Dependencies {
 }
 
 export function createApplications(deps: Dependencies): Applications {
-  const { storage, rowKey, policy, builtIn = [], now = Date.now } = deps
+  const { storage, rowMac, policy, builtIn = [], now = Date.now } = deps
   let cache: { readonly at: number; readonly rows: Promise<ReadonlyMap<string, Application>> } | undefined
 
-  const macOf = (id: string, body: string) => hmacSm3(rowKey, `application|${id}|${body}`)
+  const macOf = (id: string, body: string) => rowMac(`application|${id}|${body}`)
 
-  const opened = (row: ApplicationRow): Application | undefined => {
+  const opened = async (row: ApplicationRow): Promise<Application | undefined> => {
     const mac = Buffer.from(row.mac, 'base64url')
-    const due = macOf(row.id, row.body)
+    const due = await macOf(row.id, row.body)
     if (mac.length !== due.length || !timingSafeEqual(mac, due)) {
       deps.onTampered(row.id)
       return undefined
@@ -45,8 +45,8 @@ export function createApplications(deps: Dependencies): Applications {
   }
 
   const load = async (): Promise<ReadonlyMap<string, Application>> => {
-    const rows = await storage.applications.list()
-    return new Map(rows.map(opened).flatMap((application) => (application ? [[application.id, application]] : [])))
+    const rows = await Promise.all((await storage.applications.list()).map(opened))
+    return new Map(rows.flatMap((application) => (application ? [[application.id, application]] : [])))
   }
 
   const all = (): Promise<ReadonlyMap<string, Application>> => {
@@ -72,7 +72,7 @@ export function createApplications(deps: Dependencies): Applications {
         }
         const body = JSON.stringify(application)
         if (JSON.stringify(known.get(application.id)) === body) continue
-        const mac = macOf(application.id, body).toString('base64url')
+        const mac = (await macOf(application.id, body)).toString('base64url')
         await storage.applications.put({ id: application.id, body, mac, updatedAt: now() })
         changed.push(application)
       }

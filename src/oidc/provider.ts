@@ -2,14 +2,13 @@
  * The one Configuration of the engine. Everything it decides by default and we decide otherwise stands here
  * (engine traps 4–13; FAPI 2.0 Security Profile for the profile `high`).
  */
-import { createSecretKey } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import Keygrip from 'keygrip'
 import { errors, type Client, type Configuration, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
-import { hmacSm3 } from 'jose'
 import type { Recorder } from '#src/audit/recorder.ts'
 import { channelNamed, type Channels } from '#src/channels/channel.ts'
 import type { Config } from '#src/config.ts'
+import type { Mac } from '#src/crypto/mac.ts'
 import type { Signer } from '#src/crypto/signer.ts'
 import type { Pages } from '#src/http/pages.ts'
 import { pairwiseSubject } from '#src/identity/subject.ts'
@@ -17,16 +16,20 @@ import type { Directory } from '#src/login/directory.ts'
 import type { Outbox } from '#src/outbox/outbox.ts'
 import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 import { acrValues, claimTable, createFindAccount } from './account.ts'
+import { addAuthentication } from './apis.ts'
 import { inService } from './application.ts'
 import { createAdapter, sessionEnded } from './adapter.ts'
 import type { Applications } from './applications.ts'
 import { auditEngine } from './audit.ts'
 import type { ClaimEnds } from './claim-ends.ts'
+import { createClientKeySets } from './client-key-sets.ts'
 import { applicationOf, clientMetadata } from './clients.ts'
 import { refuseForeignBrowsers, type BrowserBinding } from './browser-binding.ts'
+import { sayWhatWorks } from './discovery.ts'
 import { explainErrors } from './error-answers.ts'
-import { loadStandingGrant, refuseUngrantedClaims } from './grants.ts'
-import { logoutPages, noticeLater, replaceSelfSubmittingPages, sendNotices } from './logout.ts'
+import { features, isFapi } from './features.ts'
+import { loadStandingGrant } from './grants.ts'
+import { noticeLater, replaceSelfSubmittingPages, sendNotices } from './logout.ts'
 import type { Notices } from './notices.ts'
 import { acrFor, createPolicy } from './policy.ts'
 import { profileOf } from './profile.ts'
@@ -61,7 +64,7 @@ export interface EngineParts {
   readonly artifacts: SealedArtifacts
   readonly signers: readonly Signer[]
   readonly cookieKeys: readonly Buffer[]
-  readonly pairwiseKey: Buffer
+  readonly pairwiseMac: Mac
   readonly applications: Applications
   readonly channels: Channels
   readonly notices: Notices
@@ -76,20 +79,11 @@ export interface EngineParts {
   readonly onFault: (error: unknown) => void
 }
 
-const isFapi = (client: Client | undefined): boolean => {
-  const application = applicationOf(client)
-  return application !== undefined && profileOf(application).fapi
-}
-
 /** Where a nonce may stand in for PKCE, one of the two must be there (RFC 9700 §2.1.1). */
 function needsPkce(ctx: KoaContextWithOIDC, client: Client): boolean {
   const application = applicationOf(client)
   return !(application && profileOf(application).withoutPkce && ctx.oidc.params?.['nonce'])
 }
-
-/** An application may ask about its own tokens only, and end no other's. */
-const ownToken = (_ctx: unknown, client: Client, token: { readonly clientId?: string }) =>
-  token.clientId === client.clientId
 
 const seconds = (now: () => number) => Math.floor(now() / 1000)
 
@@ -149,35 +143,8 @@ function ttl({ config, channels, now }: EngineParts): Configuration['ttl'] {
   }
 }
 
-function features(parts: EngineParts): Configuration['features'] {
-  return {
-    devInteractions: { enabled: false },
-    claimsParameter: {
-      enabled: true,
-      assertClaimsParameter: (_ctx, claims, client) => refuseUngrantedClaims(client, claims, parts.now()),
-    },
-    resourceIndicators: { enabled: false },
-    pushedAuthorizationRequests: { enabled: true },
-    dPoP: { enabled: true },
-    fapi: {
-      enabled: true,
-      profile: (_ctx, client) => (isFapi(client) ? '2.0' : undefined),
-    },
-    introspection: {
-      enabled: true,
-      allowedPolicy: ownToken,
-    },
-    revocation: { enabled: true, allowedPolicy: ownToken },
-    jwtUserinfo: { enabled: true },
-    backchannelLogout: { enabled: true },
-    rpInitiatedLogout: logoutPages(parts.pages),
-    externalSigningSupport: { enabled: true, ack: 'experimental-01' },
-  }
-}
-
 function configuration(parts: EngineParts): Configuration {
   const { config, applications, channels, now, pages } = parts
-  const pairwiseKey = createSecretKey(parts.pairwiseKey)
   return {
     adapter: createAdapter({
       artifacts: parts.artifacts,
@@ -189,7 +156,8 @@ function configuration(parts: EngineParts): Configuration {
     }),
     cookies: cookies(parts),
     ttl: ttl(parts),
-    features: features(parts),
+    features: features({ pages, accessToken: config.tokens.accessToken, now }),
+    formats: { customizers: { jwt: addAuthentication } },
     discovery: smKeysMember(config.issuer),
     enabledJWA: enabledAlgorithms(config.crypto.policy === 'sm-only'),
     claims: claimTable as NonNullable<Configuration['claims']>,
@@ -199,7 +167,7 @@ function configuration(parts: EngineParts): Configuration {
     pairwiseIdentifier: (_ctx, accountId, client) => {
       const sector = applicationOf(client)?.sector
       if (sector === undefined) throw new errors.InvalidClient('the client is no application')
-      return pairwiseSubject((text) => hmacSm3(pairwiseKey, text).toString('base64url'), sector, accountId)
+      return pairwiseSubject(parts.pairwiseMac, sector, accountId)
     },
     sectorIdentifierUriValidate: () => false,
     responseTypes: ['code'],
@@ -235,7 +203,7 @@ function configuration(parts: EngineParts): Configuration {
       token: '/token',
       userinfo: '/userinfo',
     },
-    // The engine fetches nothing: clients hold their keys, sectors are fields.
+    // The engine fetches nothing: keys are given to it (`sm.ts`), sectors are fields.
     fetch: () => Promise.reject(new Error('the engine has nothing to fetch')),
   }
 }
@@ -249,6 +217,8 @@ function tellFaults(emitter: EventEmitter, onFault: (error: unknown) => void): v
 }
 
 export function createEngine(parts: EngineParts): Provider {
+  const { internalHosts, timeout } = parts.config.outbox
+  const addresses = { internalHosts, timeoutMs: timeout * 1000 }
   const provider = createSmProvider({
     issuer: parts.config.issuer,
     configuration: configuration(parts),
@@ -257,6 +227,12 @@ export function createEngine(parts: EngineParts): Provider {
         ? parts.signers.filter(({ alg }) => alg === 'SGD_SM3_SM2')
         : parts.signers,
     findApplication: parts.applications.get,
+    now: parts.now,
+    keySets: createClientKeySets({
+      ...addresses,
+      onUnavailable: parts.onFault,
+      now: parts.now,
+    }),
     onLogoutNotice: noticeLater(parts.outbox),
     onSessionEnd: async (uid) => void (await parts.artifacts.spend(sessionEnded, uid, parts.now() + sessionMarkMs)),
     acrFor,
@@ -264,15 +240,13 @@ export function createEngine(parts: EngineParts): Provider {
   // `http/canonical` has put our own host and scheme where the engine looks.
   provider.proxy = true
   explainErrors(provider)
+  sayWhatWorks(provider)
   closeCors(provider)
   refuseForeignBrowsers(provider, parts)
   auditEngine(provider, parts.recorder, parts.onFault)
   replaceSelfSubmittingPages(provider, parts.pages)
   provider.on('server_error', (_ctx, error) => parts.onFault(error))
   tellFaults(provider, parts.onFault)
-  sendNotices(parts.outbox, provider, parts.recorder, {
-    internalHosts: parts.config.outbox.internalHosts,
-    timeoutMs: parts.config.outbox.timeout * 1000,
-  })
+  sendNotices(parts.outbox, provider, parts.recorder, addresses)
   return provider
 }

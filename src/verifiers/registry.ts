@@ -3,6 +3,7 @@
  * `factories`, and its name in a channel row (DESIGN D10).
  */
 import type { Config } from '#src/config.ts'
+import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
 import { withBreaker } from './breaker.ts'
 import type { SmsGateway } from './sms/gateway.ts'
@@ -11,16 +12,16 @@ import type { Verifier } from './verifier.ts'
 
 export interface VerifierParts {
   readonly config: Pick<Config, 'verifiers' | 'city'>
-  /** Key that binds one-time codes, 32 bytes. */
-  readonly codeKey: Uint8Array
+  /** Binds one-time codes. */
+  readonly codeMac: Mac
   readonly smsGateway: SmsGateway
   readonly now?: () => number
 }
 
 const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = {
-  sms({ config: { city, verifiers }, codeKey, smsGateway, now }) {
+  sms({ config: { city, verifiers }, codeMac, smsGateway, now }) {
     const { failures, pause } = verifiers.sms.breaker
-    const verifier = createSmsVerifier({ ...verifiers.sms, key: codeKey, gateway: smsGateway, city: city.name })
+    const verifier = createSmsVerifier({ ...verifiers.sms, mac: codeMac, gateway: smsGateway, city: city.name })
     return withBreaker(verifier, { failures, pauseMs: pause * 1000, now })
   },
 }

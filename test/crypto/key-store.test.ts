@@ -52,9 +52,7 @@ describe('The key files', () => {
     )
     assert.equal(keys.audit.alg, 'SGD_SM3_SM2')
     const secrets = [
-      keys.pairwise,
-      keys.rows,
-      keys.codes,
+      ...(await Promise.all([keys.pairwise, keys.rows, keys.codes, keys.limits].map((mac) => mac('')))),
       keys.sealer.index.key,
       ...keys.cookies,
       ...Object.values(keys.sealer.wrapping.keys),

@@ -6,7 +6,7 @@ import { restoreStore } from '#src/storage/sqlite/restore.ts'
 const [, , file = '', backup = ''] = process.argv
 writeSync(1, 'begun\n')
 await restoreStore(file, backup, {
-  mac: (text) => sm3(`a key ${text}`),
+  mac: async (text) => sm3(`a key ${text}`),
   tryKeys: async () => {},
   replace: true,
   ledger: 'beside',

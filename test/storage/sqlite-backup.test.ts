@@ -18,7 +18,7 @@ import { temporaryDirectories } from '../support/temporary.ts'
 
 const refused = (pattern: RegExp) => (error: unknown) =>
   isAppError(error, 'storage_unavailable') && pattern.test(error.detail ?? '')
-const mac = (text: string) => sm3(`a key ${text}`)
+const mac = async (text: string) => sm3(`a key ${text}`)
 const soon = Date.now() + 3_600_000
 
 describe('backup of a SQLite store', () => {

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AuditEvent } from '#src/audit/recorder.ts'
 import { loadConfig, type Config } from '#src/config.ts'
+import { createSoftwareMac } from '#src/crypto/software-mac.ts'
 import { createSoftwareSealer } from '#src/crypto/software-sealer.ts'
 import { readPopulation, type CastMember } from '#src/demo/cast.ts'
 import { createFileRegister, type FileRegister } from '#src/demo/population-register.ts'
@@ -82,7 +83,7 @@ export async function openLoginRooms(file = ':memory:', registerTimeoutMs = 5_00
   })
   const directory = createDirectory({ storage, sealer, now })
   const throttle = createThrottle({ storage, login: config.login, sms: config.verifiers.sms, now })
-  const line = createLine({ throttle, storage, key: randomBytes(32), now })
+  const line = createLine({ throttle, storage, mac: createSoftwareMac(randomBytes(32)), now })
   const artifactKey = { wrapped: await sealer.newDataKey('artifacts'), context: 'artifacts' }
   const artifacts = createSealedArtifacts({ artifacts: storage.artifacts, sealer, key: artifactKey })
   const devices = createDevices({ artifacts, storage, directory, perPerson: config.login.knownDevices, now })

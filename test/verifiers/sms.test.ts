@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { createSoftwareMac } from '#src/crypto/software-mac.ts'
 import { isAppError } from '#src/errors.ts'
 import { backEndDeadlineMs } from '#src/verifiers/deadline.ts'
 import { createVerifiers } from '#src/verifiers/registry.ts'
@@ -11,7 +12,7 @@ import { verifierContract } from '../contracts/verifier.ts'
 
 const phone = '+8619900000001'
 const city = { zh: '示例市', en: 'Example City' }
-const settings = { key: randomBytes(32), city, validity: 300, largeTypeValidity: 600, tries: 5 }
+const settings = { mac: createSoftwareMac(randomBytes(32)), city, validity: 300, largeTypeValidity: 600, tries: 5 }
 
 function smsUnderTest(timeoutMs?: number) {
   const outbox = createOutboxGateway()
@@ -134,7 +135,11 @@ describe('the sms verifier', () => {
   it('binds the code with its key: another server’s key takes no code of ours', async () => {
     const { verifier, code } = smsUnderTest()
     const { keep } = await verifier.begin(claim, phone)
-    const other = createSmsVerifier({ ...settings, key: randomBytes(32), gateway: createOutboxGateway() })
+    const other = createSmsVerifier({
+      ...settings,
+      mac: createSoftwareMac(randomBytes(32)),
+      gateway: createOutboxGateway(),
+    })
     assert.equal((await other.finish(claim, keep, code())).ok, false)
   })
 })
@@ -154,7 +159,7 @@ describe('the outbox gateway', () => {
 describe('the registry of verifiers', () => {
   const parts = {
     config: { city: { name: city }, verifiers: { sms: { ...settings, breaker: { failures: 5, pause: 30 } } } } as never,
-    codeKey: settings.key,
+    codeMac: settings.mac,
     smsGateway: createOutboxGateway(),
   }
 

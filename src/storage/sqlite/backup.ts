@@ -7,6 +7,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { createReadStream, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { Mac } from '#src/crypto/mac.ts'
 import { isAppError } from '#src/errors.ts'
 import { connectReadOnly, type Reader } from './connection.ts'
 import { createAuditReading } from './audit.ts'
@@ -34,8 +35,6 @@ const schema = z.strictObject({
 })
 
 export type Manifest = z.infer<typeof schema>
-/** Keyed hash of a manifest, under a key that is backed up elsewhere. */
-export type Mac = (text: string) => Buffer
 
 /** In the order of the schema, whatever the order in the file. */
 const canonical = (manifest: Manifest): string => JSON.stringify(schema.parse(manifest))
@@ -106,7 +105,7 @@ export async function backUp(file: string, directory: string, mac: Mac, now: num
       file: { name: 'store.db', bytes: statSync(copy).size, sm3: await sm3OfFile(copy) },
       ...(await describe(copy)),
     }
-    const signed = JSON.stringify({ ...manifest, mac: mac(canonical(manifest)).toString('hex') }, null, 2)
+    const signed = JSON.stringify({ ...manifest, mac: (await mac(canonical(manifest))).toString('hex') }, null, 2)
     writeFileSync(manifestIn(directory), `${signed}\n`, { mode: 0o600, flag: 'wx' })
     syncFile(manifestIn(directory))
     syncDirectory(directory)
@@ -119,7 +118,7 @@ export async function backUp(file: string, directory: string, mac: Mac, now: num
 export interface ReadManifest {
   readonly manifest: Manifest
   /** @throws AppError `storage_unavailable` where the manifest is not one that these keys made */
-  verify(mac: Mac): void
+  verify(mac: Mac): Promise<void>
 }
 
 /** @throws AppError `storage_unavailable` where there is none that can be read */
@@ -136,8 +135,8 @@ export function readManifest(directory: string): ReadManifest {
   const { mac: given, ...manifest } = parsed.data
   return {
     manifest,
-    verify(mac) {
-      const [due, found] = [mac(canonical(manifest)), Buffer.from(given, 'hex')]
+    async verify(mac) {
+      const [due, found] = [await mac(canonical(manifest)), Buffer.from(given, 'hex')]
       if (due.length !== found.length || !timingSafeEqual(due, found))
         throw unavailable(`${path} was altered, or made with other keys; take another backup`)
     },

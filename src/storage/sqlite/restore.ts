@@ -7,11 +7,12 @@ import { copyFileSync, existsSync, realpathSync, renameSync, rmSync } from 'node
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
+import type { Mac } from '#src/crypto/mac.ts'
 import { isAppError } from '#src/errors.ts'
 import { lastingKinds, type AuditReading, type AuditTrail, type DataKeyRow, type Json } from '../storage.ts'
 import type { DocumentRow, PersonRow } from '../storage.ts'
 import { createAuditReading, createAuditTrail } from './audit.ts'
-import { checkIntegrity, readManifest, storeIn, verifyFile, type Mac, type Manifest } from './backup.ts'
+import { checkIntegrity, readManifest, storeIn, verifyFile, type Manifest } from './backup.ts'
 import { connectReadOnly, locate, openForWriting, reader, type Reader } from './connection.ts'
 import { createEndings } from './endings.ts'
 import { unavailable } from './fault.ts'
@@ -28,6 +29,7 @@ export interface Sample {
 }
 
 export interface Proof {
+  /** Under a key that is backed up elsewhere. */
   readonly mac: Mac
   /** @throws AppError where the keys at hand do not open the rows */
   tryKeys(sample: Sample): Promise<void>
@@ -70,7 +72,7 @@ function sampleOf(db: Reader): Sample {
 async function prove(db: Reader, directory: string, { tryKeys, mac }: Proof): Promise<void> {
   checkIntegrity(db, storeIn(directory))
   await tryKeys(sampleOf(db))
-  readManifest(directory).verify(mac)
+  await readManifest(directory).verify(mac)
 }
 
 /** Works on a copy of the backup at `path`, which is removed where the work fails. */

@@ -3,8 +3,9 @@
  * most (DESIGN D8), and is not cryptographic authentication (D17). Only a MAC of the code is kept, over attempt, phone,
  * challenge and expiry as well, so that none of them can be exchanged.
  */
-import { createHmac, randomInt, randomUUID, timingSafeEqual } from 'node:crypto'
+import { randomInt, randomUUID, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
+import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
 import { compact } from '#src/identity/half-width.ts'
 import { parsePhone } from '#src/identity/phone.ts'
@@ -15,8 +16,7 @@ import { codeText } from './texts.ts'
 
 interface Dependencies {
   readonly gateway: SmsGateway
-  /** 32 bytes. */
-  readonly key: Uint8Array
+  readonly mac: Mac
   readonly city: { readonly zh: string; readonly en: string }
   /** Seconds. */
   readonly validity: number
@@ -38,10 +38,10 @@ const keepSchema = boundSchema.extend({ mac: z.string() })
 const codeLength = 6
 
 export function createSmsVerifier(deps: Dependencies): Verifier {
-  const macOf = (bound: z.infer<typeof boundSchema>, code: string): Buffer => {
+  const macOf = (bound: z.infer<typeof boundSchema>, code: string): Promise<Buffer> => {
     const { attempt, challenge, phone, expiresAt, reference } = bound
     const parts = ['yihao sms', challenge, attempt, phone, expiresAt, reference, code]
-    return createHmac('sm3', deps.key).update(JSON.stringify(parts)).digest()
+    return deps.mac(JSON.stringify(parts))
   }
 
   return {
@@ -67,7 +67,7 @@ export function createSmsVerifier(deps: Dependencies): Verifier {
       const bound = { attempt: claim.attempt, challenge: randomUUID(), phone, expiresAt, reference }
       return {
         show: { digits: codeLength, minutes },
-        keep: { ...bound, mac: macOf(bound, code).toString('base64url') },
+        keep: { ...bound, mac: (await macOf(bound, code)).toString('base64url') },
         expiresAt,
       }
     },
@@ -78,7 +78,7 @@ export function createSmsVerifier(deps: Dependencies): Verifier {
       const { phone, mac, expiresAt, reference } = kept.data
       if (claim.now >= expiresAt) return { ok: false, reason: 'expired' }
       // Full-width digits and the spaces people put in between are the same code.
-      const expected = macOf(kept.data, compact(typeof input === 'string' ? input : ''))
+      const expected = await macOf(kept.data, compact(typeof input === 'string' ? input : ''))
       const given = Buffer.from(mac, 'base64url')
       const right = given.length === expected.length && timingSafeEqual(given, expected)
       if (!right) return { ok: false, reason: 'mismatch' }
