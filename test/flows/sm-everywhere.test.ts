@@ -13,6 +13,7 @@ import { openBrowser, type Browser } from '../support/browser.ts'
 import { certificates, SIGNER } from '../support/certificates.ts'
 import { attemptOf, giveDocument, personOf, provePhone, stepOf } from '../support/citizen.ts'
 import {
+  openSmJwe,
   openSmJws,
   keyedApplication,
   smKey,
@@ -40,6 +41,7 @@ const granted = (): NonNullable<ApplicationInput['grants']> => [
 
 describe('an application that knows nothing but SM2', () => {
   const key = smKey('sm-1')
+  const encryptionKey = smKey('sm-enc')
   const directory = temporaryDirectories()
   let server: TestServer
   let receiver: Server
@@ -69,6 +71,16 @@ describe('an application that knows nothing but SM2', () => {
           grants: granted(),
         }),
         keyedApplication({ ...keys, id: 'sm-strict', signedRequests: true, signedResponses: true }),
+        keyedApplication({
+          id: 'sm-sealed',
+          credential: { jwks: { keys: [key.jwk, { ...encryptionKey.jwk, use: 'enc', alg: 'SGD_SM2_3' }] } },
+          encryption: {
+            alg: 'SGD_SM2_3',
+            enc: 'SGD_SM4_GCM',
+            of: ['userinfo', 'id_token', 'introspection', 'authorization'],
+          },
+          grants: granted(),
+        }),
         keyedApplication({ id: 'sm-remote', credential: { jwksUri: `http://${host}/keys` } }),
       ],
       settings: (config) => {
@@ -181,6 +193,23 @@ describe('an application that knows nothing but SM2', () => {
     const { header, payload } = openSmJws(logoutTokens.at(-1) ?? '', await party.keys())
     assert.equal(header['typ'], 'logout+jwt')
     assert.ok('http://schemas.openid.net/event/backchannel-logout' in (payload['events'] as object))
+  })
+
+  it('gets what is signed for it encrypted to its own key, and only it can read that', async () => {
+    const sealed = keyedParty(server.url, () => key, smKey('proof'), 'sm-sealed')
+    const keys = await sealed.keys()
+    const opened = (token: string) => openSmJws(openSmJwe(token, encryptionKey).content, keys).payload
+    const pushed = await sealed.push({ scope: 'openid profile', response_mode: 'jwt' })
+    const callback = await pass(pushed)
+    const answer = opened(callback.searchParams.get('response') ?? '')
+    const tokens = await sealed.tokens(String(answer['code']), pushed)
+    assert.equal(opened(tokens.id_token)['aud'], 'sm-sealed')
+    const userinfo = await sealed.userinfo(tokens.access_token)
+    assert.match(userinfo.headers.get('content-type') ?? '', /^application\/jwt/)
+    assert.equal(opened(await userinfo.text())['name'], (await personOf('yan')).name)
+    const asked = await sealed.introspect(tokens.access_token, 'application/token-introspection+jwt')
+    assert.equal((opened(await asked.text())['token_introspection'] as { active: boolean }).active, true)
+    assert.throws(() => openSmJwe(tokens.id_token, { ...smKey('sm-enc') }))
   })
 
   it('changes its keys by itself at its own address, and a key that it withdrew signs nothing more', async () => {

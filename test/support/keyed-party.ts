@@ -6,6 +6,7 @@
 import { strict as assert } from 'node:assert'
 import { createHash, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto'
 import smCrypto from 'sm-crypto'
+import { sm2, sm4 } from 'sm-crypto-v2'
 import type { ApplicationInput } from '#src/oidc/application.ts'
 import { challengeOf } from './app.ts'
 
@@ -217,4 +218,20 @@ export function keyedParty(
     introspect: (token, accept) => post('/introspect', { token }, { accept }),
   }
   return party
+}
+
+/** Opens a JWE of `SGD_SM2_3` and `SGD_SM4_GCM` with sm-crypto-v2, and gives its header and content. */
+export function openSmJwe(token: string, key: PartyKey): { readonly header: Json; readonly content: string } {
+  const [head = '', encryptedKey, iv, text, tag] = token.split('.')
+  const header = decode(head)
+  assert.deepEqual([header['alg'], header['enc'], header['kid']], ['SGD_SM2_3', 'SGD_SM4_GCM', key.jwk.kid])
+  const cek = sm2.doDecrypt(hex(encryptedKey), hex(key.d), 1, { asn1: true, output: 'array' })
+  const content = sm4.decrypt(hex(text), Buffer.from(cek).toString('hex'), {
+    mode: 'gcm',
+    iv: hex(iv),
+    associatedData: Buffer.from(head).toString('hex'),
+    tag: hex(tag),
+    output: 'string',
+  } as never) as unknown as string
+  return { header, content }
 }
