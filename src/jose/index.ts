@@ -34,6 +34,8 @@ export { sm2Decrypt, sm2Encrypt } from './sm2-encryption.ts'
 export { sm4GcmDecrypt, sm4GcmEncrypt } from './sm4-gcm.ts'
 
 export { SGD_SM2_3, SGD_SM3_HMAC, SGD_SM3_SM2, SGD_SM4_GCM, SM2_CURVE } from './names.ts'
+export { speakingSm2Key } from './dialect.ts'
+export type { Sm2Dialect } from './dialect.ts'
 export { normaliseSmJwk, SM_ALG_ALIASES, SM_CURVE_ALIASES } from './aliases.ts'
 export { verifyCertificateChain } from './x509-chain.ts'
 export type { CertificateChainOptions } from './x509-chain.ts'

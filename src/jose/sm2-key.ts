@@ -86,6 +86,11 @@ export function forEncryption(key: Sm2Key): Sm2Key {
   return wrap(material, key.extractable, material.d ? 'decrypt' : 'encrypt')
 }
 
+/** The same key as another object, so that more may be said of the one than of the other. */
+export function sameSm2Key(key: Sm2Key): Sm2Key {
+  return wrap(materialOf(key), key.extractable, key.usages[0] as Sm2KeyUsage)
+}
+
 function wrap(
   material: Sm2Material,
   extractable: boolean,
