@@ -123,8 +123,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const keys = await loadKeys(config.keys.directory, { production })
   const sealer = createSealer(overrides.sealerKeys ?? (() => keys))
   const storage = await openProtectedStorage(config.storage, {
-    rowMac: keys.rows,
-    now,
+    ...{ rowMac: keys.rows, indexVersions: sealer.indexVersions(), now },
     onTampered(person) {
       log.error('the row of a person was changed outside; refused')
       recorder.record({ type: 'person.tampered', outcome: 'refused', person }).catch(onFault)

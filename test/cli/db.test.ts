@@ -211,7 +211,7 @@ describe('npm run db', () => {
       const file = join(directory, 'yihao.db')
       const storage = await openProtectedStorage(
         { kind: 'sqlite', file },
-        { rowMac: keys.rows, onTampered: assert.fail },
+        { rowMac: keys.rows, indexVersions: [1], onTampered: assert.fail },
       )
       const reserve = createVault({ dataKeys: storage.dataKeys, sealer, id: 'reserve' })
       const sealing = { sealer, pseudonym: keys.pairwise, reserve }

@@ -136,6 +136,19 @@ describe('a database that somebody else writes to', () => {
     assert.ok(!told[0]?.body.includes(id))
   })
 
+  it('gives nobody the number of a changed account, and says so in words that help', async () => {
+    db.exec('UPDATE people SET proofing = 4')
+    server.clock.advance(120_000)
+    const browser = openBrowser(server.url)
+    const page = await provePhone(server, browser, await browser.get(party.request().path), '+8619900000098')
+    const answer = await giveDocument(browser, page, await personOf('yan'))
+    assert.equal(answer.status, 500)
+    assert.match(answer.text, /校验未通过.*12345/)
+    const people = db.prepare('SELECT count(*) AS n FROM people').get() as { n: number }
+    assert.equal(people.n, 1)
+    db.exec('UPDATE people SET proofing = 2')
+  })
+
   it('prolongs no token', async () => {
     db.exec("UPDATE artifacts SET expires_at = expires_at + 1000 WHERE kind = 'RefreshToken'")
     assert.notEqual((await party.refresh(signed.tokens.refresh_token)).status, 200)

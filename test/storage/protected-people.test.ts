@@ -7,11 +7,14 @@ import { createDirectory, type Directory } from '#src/login/directory.ts'
 import { createPersonMac } from '#src/storage/person-mac.ts'
 import type { PersonRow } from '#src/storage/storage.ts'
 import { member } from '../support/login-rooms.ts'
-import { openSealedStore, rowMac, type SealedStore } from '../support/sealing.ts'
+import { openSealedStore, rowMac, sealerKeys, type SealedStore } from '../support/sealing.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
+
+const tampered = (error: unknown) => isAppError(error, 'row_tampered')
 
 describe('the rows of people', () => {
   const newDirectory = temporaryDirectories()
+  let file: string
   let rooms: SealedStore
   let directory: Directory
   let db: DatabaseSync
@@ -26,7 +29,7 @@ describe('the rows of people', () => {
   }
 
   beforeEach(async () => {
-    const file = join(newDirectory(), 'city.db')
+    file = join(newDirectory(), 'city.db')
     rooms = await openSealedStore(file)
     directory = createDirectory({ storage: rooms.storage, ...rooms.sealing })
     yan = await opened('yan', true)
@@ -70,13 +73,23 @@ describe('the rows of people', () => {
       db.exec(sql.replaceAll('$he', `'${he}'`).replaceAll('$yan', `'${yan}'`))
       assert.equal(await directory.find(he), undefined)
       assert.equal(await directory.byId(he), undefined)
-      assert.equal(await directory.byDocument(kind, number), undefined)
+      await assert.rejects(directory.byDocument(kind, number), tampered)
       assert.deepEqual(await directory.byPhone(phone), [])
       await assert.rejects(directory.confirmPhone(he, phone), (error) => isAppError(error, 'conflict'))
       assert.ok(rooms.tampered.includes(he))
       assert.equal(rooms.tampered.filter((id) => id === he).length, 1, 'the alarm is raised once')
     })
   }
+
+  it('are not opened with index keys that do not find them, by which their numbers would be free', async () => {
+    await rooms.storage.close()
+    await assert.rejects(
+      openSealedStore(file, () => sealerKeys([1], [2])),
+      (error) => isAppError(error, 'key_invalid') && /found by an index key that is not here/.test(error.detail ?? ''),
+    )
+    rooms = await openSealedStore(file, () => sealerKeys([1], [2, 1]))
+    assert.equal((await rooms.storage.people.byId(yan))?.id, yan)
+  })
 
   it('give nobody the number of an account that counts as absent', async () => {
     db.exec(`UPDATE people SET proofing = 4 WHERE id = '${yan}'`)
