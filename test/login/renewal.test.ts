@@ -156,6 +156,15 @@ describe('renewal of keys', () => {
     })
   })
 
+  it('leaves a data key of the store alone that does not open, and renews everything else', async () => {
+    await rooms.storage.dataKeys.add({ id: 'changed', wrapped: '1.k1.changed' })
+    keys = sealerKeys([2, 1], [1])
+    await node(() => keys).renewal.wake()
+    assert.deepEqual(facts('keys.rewrapped').at(-1), { stage: 'ended', people, dataKeys: 2, failed: 1 })
+    assert.equal(await stillUnder(rooms.storage, { wrapping: 'k1' }), 1)
+    assert.deepEqual(faults, [])
+  })
+
   describe('of index keys', () => {
     it('finds everybody by all versions in force from the first moment', async () => {
       keys = sealerKeys([1], [2, 1])
