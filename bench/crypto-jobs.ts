@@ -5,7 +5,8 @@ import type { Sm2Key } from 'jose'
 import * as upstream from 'jose-upstream'
 import smCrypto from 'sm-crypto'
 import { sm2 as smV2, sm4 as sm4V2 } from 'sm-crypto-v2'
-import { createSoftwareSealer } from '#src/crypto/software-sealer.ts'
+import { createSealer } from '#src/crypto/sealer.ts'
+import { createSoftwareKeyWrapper } from '#src/crypto/software-key-wrapper.ts'
 import type { Jobs } from './interleaved.ts'
 
 const data = new Uint8Array(Buffer.from('x'.repeat(400)))
@@ -131,7 +132,8 @@ async function encryptedTokens({ publicKey, privateKey }: Sm2Pair): Promise<Jobs
 
 export async function seals(): Promise<Jobs> {
   const key = new Uint8Array(32).fill(7)
-  const sealer = createSoftwareSealer({ wrapping: { current: '1', keys: { 1: key } }, index: { version: 1, key } })
+  const wrapper = createSoftwareKeyWrapper({ current: '1', keys: { 1: key } })
+  const sealer = createSealer(() => ({ wrapper, index: [] }))
   const dataKey = await sealer.newDataKey('bench')
   const sealed = await sealer.seal(dataKey, 'bench', 'x'.repeat(1000), 'bench')
   return {

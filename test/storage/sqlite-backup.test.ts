@@ -9,10 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sm3 } from 'jose'
 import { AppError, isAppError } from '#src/errors.ts'
 import { openAuditReader, openStorage } from '#src/storage/open.ts'
+import { createPersonMac } from '#src/storage/person-mac.ts'
 import { backUp, sm3OfFile, type Manifest } from '#src/storage/sqlite/backup.ts'
 import { checkBackup, restoreStore, type RestoreOptions } from '#src/storage/sqlite/restore.ts'
 import { decideSwap } from '#src/storage/sqlite/swap.ts'
-import type { Storage } from '#src/storage/storage.ts'
+import type { Store, StoredPerson } from '#src/storage/storage.ts'
 import { auditRow, delivery, person, phone } from '../contracts/storage-rows.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
 
@@ -29,6 +30,7 @@ describe('backup of a SQLite store', () => {
   const open = () => openStorage({ kind: 'sqlite', file })
   const options = (more: Partial<RestoreOptions> = {}): RestoreOptions => ({
     mac,
+    personMac: createPersonMac(mac),
     tryKeys: async () => {},
     replace: true,
     ledger: 'beside',
@@ -44,7 +46,7 @@ describe('backup of a SQLite store', () => {
     backup = join(directory, 'backup')
   })
 
-  async function filled(fill: (storage: Storage) => Promise<unknown>): Promise<void> {
+  async function filled(fill: (storage: Store) => Promise<unknown>): Promise<void> {
     const storage = await open()
     await fill(storage)
     await storage.close()
@@ -140,6 +142,32 @@ describe('backup of a SQLite store', () => {
       const old = new DatabaseSync(aside ?? '')
       assert.ok(old.prepare("SELECT 1 FROM people WHERE id = 'after'").get(), 'the old store is kept')
       old.close()
+    })
+
+    it('gives the rows that the ledger changed a right MAC, unless they had none', async () => {
+      const macs = createPersonMac(mac)
+      const signed = async (row: StoredPerson) => ({ ...row, mac: await macs.of(row) })
+      const phones = (id: string) => [phone('1', id), phone('2', id)]
+      await filled(async ({ people }) => {
+        await people.insert(await signed(person('right', { phones: phones('right') })))
+        await people.insert(person('forged', { phones: phones('forged') }))
+      })
+      await backUp(file, backup, mac, Date.now())
+      await filled(async ({ people }) => {
+        for (const id of ['right', 'forged'])
+          await people.update(await signed(person(id, { phones: phones(id).slice(1), version: 2 })))
+      })
+      assert.equal((await restore()).repeated, 2)
+      await filled(async ({ people }) => {
+        for (const [id, holds] of [
+          ['right', true],
+          ['forged', false],
+        ] as const) {
+          const row = (await people.byId(id)) ?? assert.fail()
+          assert.deepEqual(row.phones, phones(id).slice(1))
+          assert.equal(await macs.holds(row), holds, id)
+        }
+      })
     })
 
     it('is to be put on record once', async () => {
@@ -263,10 +291,10 @@ describe('backup of a SQLite store', () => {
         throw new AppError('key_invalid')
       }
       await assert.rejects(restore({ tryKeys }), (error) => isAppError(error, 'key_invalid'))
-      const { number, kind, index } = person('before').documents[0] ?? {}
+      const { number, kind, indexes } = person('before').documents[0] ?? {}
       assert.partialDeepStrictEqual(samples[0], {
         dataKey: { id: 'artifacts', wrapped: 'w' },
-        person: { id: 'before', dataKey: 'key of before', documents: [{ number, kind, index }] },
+        person: { id: 'before', dataKey: '1.k1.key of before', documents: [{ number, kind, indexes }] },
       })
     })
 

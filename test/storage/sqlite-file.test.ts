@@ -146,6 +146,22 @@ describe('the SQLite file', () => {
       assert.equal(db.prepare('SELECT x FROM b').get()?.['x'], 7)
     })
 
+    it('of before the first release is taken over where it holds nobody, and refused where it does', async () => {
+      const older = (fill: string) => {
+        const path = join(directory, `older${fill.length}.db`)
+        const db = new DatabaseSync(path)
+        migrate(db, migrations.slice(0, 2))
+        db.exec(fill)
+        db.close()
+        return openStorage({ kind: 'sqlite', file: path })
+      }
+      await (await older('')).close()
+      await assert.rejects(
+        older("INSERT INTO people VALUES ('p', 'k', NULL, 1, 'active', 1, 1)"),
+        refused(/people of before the first release, which are not taken over: name a new file/),
+      )
+    })
+
     it('of a newer program is refused, and left alone', async () => {
       await (await open()).close()
       const db = new DatabaseSync(file)
@@ -172,8 +188,24 @@ describe('the SQLite file', () => {
     const storage = await open()
     await storage.audit.append([row(1), row(2)])
     await storage.audit.putCheckpoint({ node: 'n', seq: 2, at: 2, jws: 'j' })
-    const document = { kind: 'resident', index: 'i', number: 's', status: 'proven', from: 1 } as const
-    const person = { dataKey: 'k', phones: [], proofing: 2, status: 'active', createdAt: 1, version: 1 } as const
+    const document = {
+      id: 'd',
+      kind: 'resident',
+      indexes: ['1.i'],
+      number: 's',
+      reserve: 'r',
+      status: 'proven',
+      from: 1,
+    } as const
+    const person = {
+      dataKey: 'k',
+      phones: [],
+      proofing: 2,
+      status: 'active',
+      createdAt: 1,
+      version: 1,
+      mac: 'm',
+    } as const
     await storage.people.insert({ ...person, id: 'p1', documents: [document] })
     await storage.people.insert({ ...person, id: 'p2', documents: [] })
     await storage.close()
@@ -189,7 +221,9 @@ describe('the SQLite file', () => {
       "INSERT OR REPLACE INTO checkpoints VALUES ('n', 2, 2, 'forged')",
       'DELETE FROM documents',
       "UPDATE documents SET person = 'p2'",
-      "UPDATE documents SET idx = 'j'",
+      "UPDATE documents SET id = 'e'",
+      "UPDATE document_indexes SET idx = '1.j'",
+      'DELETE FROM document_indexes',
       "DELETE FROM people WHERE id = 'p1'",
     ])
       assert.throws(() => db.exec(sql), /append-only|follow|forward|reserved|FOREIGN KEY/, sql)
@@ -198,7 +232,15 @@ describe('the SQLite file', () => {
 
   it('keeps no trace of a destroyed key once it is swept or replaced', async () => {
     const storage = await open()
-    const person = { id: 'p', documents: [], phones: [], proofing: 2, status: 'active', createdAt: 1 } as const
+    const person = {
+      id: 'p',
+      documents: [],
+      phones: [],
+      proofing: 2,
+      status: 'active',
+      createdAt: 1,
+      mac: 'm',
+    } as const
     await storage.dataKeys.add({ id: 'k', wrapped: 'first secret '.repeat(9), expiresAt: 1 })
     await storage.people.insert({ ...person, dataKey: 'second secret '.repeat(9), version: 1 })
     await storage.close()
@@ -230,7 +272,7 @@ describe('the SQLite file', () => {
         .call(db, `EXPLAIN QUERY PLAN ${sql}`)
         .all()
         .map((step) => String(step['detail']))
-        .filter((detail) => detail.startsWith('SCAN') && !/CONSTANT ROW|names/.test(detail)),
+        .filter((detail) => detail.startsWith('SCAN') && !/CONSTANT ROW|names|VIRTUAL TABLE/.test(detail)),
     )
     db.close()
     assert.ok(queries.length > 30)
