@@ -9,6 +9,7 @@ import type { Recorder } from '#src/audit/recorder.ts'
 import { channelNamed, type Channels } from '#src/channels/channel.ts'
 import type { Config } from '#src/config.ts'
 import type { Mac } from '#src/crypto/mac.ts'
+import type { Stated } from '#src/crypto/keys.ts'
 import type { Signer } from '#src/crypto/signer.ts'
 import type { Pages } from '#src/http/pages.ts'
 import { pairwiseSubject } from '#src/identity/subject.ts'
@@ -25,7 +26,7 @@ import { applicationOf, clientMetadata } from './clients.ts'
 import { refuseForeignBrowsers, type BrowserBinding } from './browser-binding.ts'
 import { explainErrors } from './error-answers.ts'
 import { loadStandingGrant, refuseUngrantedClaims } from './grants.ts'
-import { logoutPages, noticeLater, replaceSelfSubmittingPages, sendNotices } from './logout.ts'
+import { logoutPages, noticeLater, replaceSelfSubmittingPages } from './logout.ts'
 import type { Notices } from './notices.ts'
 import { acrFor, createPolicy } from './policy.ts'
 import { profileOf } from './profile.ts'
@@ -55,12 +56,17 @@ export const browserPaths = [
   '/session/end/success',
 ] as const
 
-export interface EngineParts {
+/** What of the keys the engine uses; each change of them makes another provider. */
+export interface ProviderKeys {
+  readonly signers: readonly Stated<Signer>[]
+  readonly cookies: readonly Buffer[]
+  readonly pairwise: Mac
+}
+
+export interface ProviderParts {
   readonly config: Config
   readonly artifacts: SealedArtifacts
-  readonly signers: readonly Signer[]
-  readonly cookieKeys: readonly Buffer[]
-  readonly pairwiseMac: Mac
+  readonly keys: ProviderKeys
   readonly applications: Applications
   readonly channels: Channels
   readonly notices: Notices
@@ -113,18 +119,18 @@ const cookieNames = (https: boolean) => ({
   resume: https ? '__Secure-yihao-resume' : 'yihao-resume',
 })
 
-function cookies(parts: EngineParts): Configuration['cookies'] {
+function cookies(parts: ProviderParts): Configuration['cookies'] {
   const https = parts.config.issuer.startsWith('https:')
   const attributes = { httpOnly: true, sameSite: 'lax', secure: https, signed: true, overwrite: true } as const
   return {
     names: cookieNames(https),
     long: { ...attributes, path: '/' },
     short: attributes,
-    keys: new Keygrip(parts.cookieKeys as Buffer[] as never, 'sm3', 'base64'),
+    keys: new Keygrip(parts.keys.cookies as Buffer[] as never, 'sm3', 'base64'),
   }
 }
 
-function ttl({ config, channels, now }: EngineParts): Configuration['ttl'] {
+function ttl({ config, channels, now }: ProviderParts): Configuration['ttl'] {
   const { tokens, login } = config
   return {
     AuthorizationCode: tokens.code,
@@ -148,7 +154,7 @@ function ttl({ config, channels, now }: EngineParts): Configuration['ttl'] {
   }
 }
 
-function features(parts: EngineParts): Configuration['features'] {
+function features(parts: ProviderParts): Configuration['features'] {
   return {
     devInteractions: { enabled: false },
     claimsParameter: {
@@ -174,7 +180,7 @@ function features(parts: EngineParts): Configuration['features'] {
   }
 }
 
-function configuration(parts: EngineParts): Configuration {
+function configuration(parts: ProviderParts): Configuration {
   const { config, applications, channels, now, pages } = parts
   return {
     adapter: createAdapter({
@@ -197,7 +203,7 @@ function configuration(parts: EngineParts): Configuration {
     pairwiseIdentifier: (_ctx, accountId, client) => {
       const sector = applicationOf(client)?.sector
       if (sector === undefined) throw new errors.InvalidClient('the client is no application')
-      return pairwiseSubject(parts.pairwiseMac, sector, accountId)
+      return pairwiseSubject(parts.keys.pairwise, sector, accountId)
     },
     sectorIdentifierUriValidate: () => false,
     responseTypes: ['code'],
@@ -246,14 +252,14 @@ function tellFaults(emitter: EventEmitter, onFault: (error: unknown) => void): v
   })
 }
 
-export function createEngine(parts: EngineParts): Provider {
+export function createProvider(parts: ProviderParts): Provider {
   const provider = createSmProvider({
     issuer: parts.config.issuer,
     configuration: configuration(parts),
     signers:
       parts.config.crypto.policy === 'sm-only'
-        ? parts.signers.filter(({ alg }) => alg === 'SGD_SM3_SM2')
-        : parts.signers,
+        ? parts.keys.signers.filter(({ key }) => key.alg === 'SGD_SM3_SM2')
+        : parts.keys.signers,
     findApplication: parts.applications.get,
     onLogoutNotice: noticeLater(parts.outbox),
     onSessionEnd: async (uid) => void (await parts.artifacts.spend(sessionEnded, uid, parts.now() + sessionMarkMs)),
@@ -268,9 +274,5 @@ export function createEngine(parts: EngineParts): Provider {
   replaceSelfSubmittingPages(provider, parts.pages)
   provider.on('server_error', (_ctx, error) => parts.onFault(error))
   tellFaults(provider, parts.onFault)
-  sendNotices(parts.outbox, provider, parts.recorder, {
-    internalHosts: parts.config.outbox.internalHosts,
-    timeoutMs: parts.config.outbox.timeout * 1000,
-  })
   return provider
 }

@@ -9,6 +9,7 @@ import * as jwa from 'oidc-provider/lib/consts/jwa.js'
 import KeyStore from 'oidc-provider/lib/helpers/keystore.js'
 import instance from 'oidc-provider/lib/helpers/weak_cache.js'
 import { Provider, type Client, type Configuration } from 'oidc-provider'
+import type { Stated } from '#src/crypto/keys.ts'
 import type { Signer } from '#src/crypto/signer.ts'
 import type { Application } from './application.ts'
 import { applicationOf, bindApplication } from './clients.ts'
@@ -32,7 +33,10 @@ export function enabledAlgorithms(smOnly: boolean): NonNullable<Configuration['e
   return Object.fromEntries(signingLists.map((list) => [list, algorithms])) as NonNullable<Configuration['enabledJWA']>
 }
 
-/** Process-wide, once: the engine's lists learn the name, its key stores keep SM2 and the NIST curves apart. */
+/**
+ * Process-wide, once: the engine's lists learn the name, its key stores keep SM2 and the NIST curves apart, and sign with
+ * none of our keys but the active ones.
+ */
 function teachEngine(): void {
   for (const list of signingLists) {
     const names = jwa[list]
@@ -43,8 +47,11 @@ function teachEngine(): void {
     const original = KeyStore.prototype[method]
     if (original.name === 'selectWithSm') continue
     KeyStore.prototype[method] = function selectWithSm(options) {
-      if (options.alg === sm2Alg) return original.call(this, { ...options, kty: 'EC', crv: sm2Curve })
-      return original.call(this, options).filter((key) => key.crv !== sm2Curve)
+      const all =
+        options.alg === sm2Alg
+          ? original.call(this, { ...options, kty: 'EC', crv: sm2Curve })
+          : original.call(this, options).filter((key) => key.crv !== sm2Curve)
+      return method === 'selectForSign' ? all.filter((key) => !(key instanceof SigningKey) || key.active) : all
     }
   }
 }
@@ -119,7 +126,8 @@ function teachClient(client: Client, application: Application): void {
 export interface SmProviderParts {
   readonly issuer: string
   readonly configuration: Configuration
-  readonly signers: readonly Signer[]
+  /** The active key of an algorithm before the others. */
+  readonly signers: readonly Stated<Signer>[]
   readonly findApplication: (id: string) => Promise<Application | undefined>
   /** Replaces the engine's one-try logout notice (engine trap 3). */
   readonly onLogoutNotice: (client: Client, subject: string, sid: string | undefined) => Promise<void>
@@ -197,16 +205,16 @@ export function createSmProvider(parts: SmProviderParts): Provider {
   teach<SessionClass>('Session', (Session) => teachSession(Session, parts))
   teach<ContextClass>('OIDCContext', (Context) => teachContext(Context, parts))
 
-  const standard = parts.signers.filter(({ alg }) => alg !== sm2Alg)
+  const standard = parts.signers.filter(({ key }) => key.alg !== sm2Alg)
   const provider = new SmProvider(parts.issuer, {
     ...parts.configuration,
     jwks: { keys: standard.map((signer) => new SigningKey(signer)) },
   })
 
   const { keystore, jwks, configuration } = instance(provider)
-  const sm = parts.signers.filter(({ alg }) => alg === sm2Alg)
+  const sm = parts.signers.filter(({ key }) => key.alg === sm2Alg)
   for (const signer of sm) keystore.add(new SigningKey(signer))
-  const published = sm.map(({ publicJwk }) => ({ ...publicJwk }))
+  const published = sm.map(({ key }) => ({ ...key.publicJwk }))
   const beside = standard.length > 0
   if (!beside) jwks.keys.unshift(...published)
   publishSmKeys(provider, published, beside)
