@@ -4,43 +4,38 @@
  */
 import { resolve } from 'node:path'
 import type { Express } from 'express'
+import { openServerKeys, type ServerKeys } from './app/keys.ts'
+import { wireSignIn } from './app/sign-in.ts'
 import { createRecorder, type Recorder } from './audit/recorder.ts'
 import { recordRestores } from './audit/restored.ts'
 import { createChannels } from './channels/channel.ts'
 import type { Config } from './config.ts'
-import { loadKeys } from './crypto/key-store.ts'
+import type { Environment } from './crypto/kek.ts'
 import { peerFrom } from './peers/shared-key.ts'
 import { runSelfTest } from './crypto/self-test.ts'
-import { createSoftwareSealer } from './crypto/software-sealer.ts'
 import { AppError } from './errors.ts'
 import { createLogger, type Logger } from './http/log.ts'
 import { createPages } from './http/pages.ts'
 import { loadWords } from './http/words.ts'
 import type { PopulationRegister } from './identity/registry.ts'
-import { createAttempts } from './login/attempt.ts'
 import { createCitizenNotices } from './login/citizen-notices.ts'
-import { createChallenges } from './login/challenge.ts'
 import { createDevices } from './login/devices.ts'
 import { createDirectory, type Directory } from './login/directory.ts'
-import { createLine } from './login/line.ts'
-import { createPhoneConfirmation } from './login/phone-confirmation.ts'
 import { createOwnership } from './login/ownership.ts'
-import { createProofing } from './login/proofing.ts'
 import { createRegisterChanges } from './login/register-changes.ts'
 import { createRegisterCheck } from './login/register-check.ts'
-import { createSignIn } from './login/sign-in.ts'
 import { createThrottle } from './login/throttle.ts'
 import type { ApplicationInput } from './oidc/application.ts'
 import { followApplicationFiles, seedApplications } from './oidc/application-watch.ts'
 import { createApplications } from './oidc/applications.ts'
 import { createBrowserBinding } from './oidc/browser-binding.ts'
 import { createClaimEnds } from './oidc/claim-ends.ts'
+import { createEngine } from './oidc/engine.ts'
 import { createInteractions } from './oidc/interaction.ts'
 import { noticeLater } from './oidc/logout.ts'
 import { createReleases } from './oidc/releases.ts'
 import { createSessions } from './oidc/sessions.ts'
 import { createNotices } from './oidc/notices.ts'
-import { createEngine } from './oidc/provider.ts'
 import { createOutbox, type Outbox } from './outbox/outbox.ts'
 import { selfApplication } from './portal/self.ts'
 import type { Link } from './portal/home.ts'
@@ -65,6 +60,8 @@ export interface Overrides {
   readonly prepareApplication?: (input: unknown) => unknown
   /** Applications the front page leads to. */
   readonly links?: readonly Link[]
+  /** The environment of the process, where the settings name a variable of it (`keys.kek`). */
+  readonly env?: Environment
   readonly now?: () => number
   readonly log?: Logger
 }
@@ -77,6 +74,8 @@ export interface App {
   readonly outbox: Outbox
   readonly registerFollower: RegisterFollower
   readonly log: Logger
+  /** Takes up what the key file and the clock say now, instead of within two seconds. */
+  takeUpKeys(): Promise<void>
   /** Stops timers, sends nothing more, signs the audit trail's head and closes the store. */
   close(): Promise<void>
 }
@@ -106,24 +105,41 @@ async function gatewayFor({ verifiers: { sms } }: Config, now: () => number): Pr
 
 /** @throws AppError `config_invalid`, `key_invalid` or `storage_unavailable`, each saying what to do */
 export async function createApp(config: Config, overrides: Overrides = {}): Promise<App> {
-  const { now = Date.now } = overrides
+  const { now = Date.now, env } = overrides
   const log = overrides.log ?? createLogger(config.log.level)
+  const engines = await runSelfTest()
+  if (engines.sm2 !== 'native') log.warn(engines, 'this runtime has no native SM2: signing falls back to sm-crypto')
+  const keys = await openServerKeys(config, { env, now, log })
+  try {
+    return await wire(config, overrides, { keys, log, now })
+  } catch (error) {
+    // A server that does not start does not go on watching its keys.
+    await keys.close()
+    throw error
+  }
+}
+
+interface Opened {
+  readonly keys: ServerKeys
+  readonly log: Logger
+  readonly now: () => number
+}
+
+async function wire(config: Config, overrides: Overrides, { keys, log, now }: Opened): Promise<App> {
   const onFault = (error: unknown) => log.error({ err: error }, 'fault')
   const onUnavailable = (error: unknown, reference?: string) => log.warn({ err: error, reference }, 'a back end failed')
   const production = config.environment === 'production'
   const { issuer, city, login } = config
+  const { sealer } = keys
 
-  const engines = await runSelfTest()
-  if (engines.sm2 !== 'native') log.warn(engines, 'this runtime has no native SM2: signing falls back to sm-crypto')
-  const keys = await loadKeys(config.keys.directory, { production })
-  const sealer = createSoftwareSealer(keys.sealer)
   const storage = await openStorage(config.storage, now)
 
   const artifactKey = await openArtifactKey(storage.dataKeys, sealer)
   const artifacts = createSealedArtifacts({ artifacts: storage.artifacts, sealer, key: artifactKey })
 
-  const recorder = createRecorder({ storage, sealer, signer: keys.audit, ...config.audit, now, onFault })
+  const recorder = createRecorder({ storage, sealer, signer: keys.auditSigner, ...config.audit, now, onFault })
   await recordRestores(storage, recorder)
+  await keys.follow(recorder, artifacts)
   const outbox = createOutbox({
     storage,
     giveUpAfterMs: config.outbox.giveUpAfter * 1000,
@@ -135,7 +151,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const policy = { smOnly: config.crypto.policy === 'sm-only', production }
   const applications = createApplications({
     storage,
-    rowMac: keys.rows,
+    rowMac: keys.rowMac,
     policy,
     builtIn: [selfApplication(config)],
     now,
@@ -159,7 +175,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const gateway = overrides.smsGateway ?? (await gatewayFor(config, now))
   const verifiers = createVerifiers(
     [...channels.values()].flatMap((channel) => channel.verifiers),
-    { config, codeMac: keys.codes, smsGateway: gateway, now },
+    { config, codeMacs: keys.codeMacs, smsGateway: gateway, now },
   )
   const directory = createDirectory({ storage, sealer, now })
   const throttle = createThrottle({ storage, login, sms: config.verifiers.sms, now })
@@ -176,26 +192,9 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     endSessions: (person, below) => sessions.endBelow(person, below),
     hidePast: (person) => Promise.all([notices.withdrawAll(person), releases.hide(person)]),
   })
-  const signIn = createSignIn({
-    attempts: createAttempts({ artifacts, lifetimeMs: login.attempt * 1000, now }),
-    directory,
-    challenges: createChallenges({
-      directory,
-      throttle,
-      devices,
-      line: createLine({ throttle, storage, mac: keys.limits, now }),
-      verifiers,
-      recorder,
-      storage,
-      resendAfterMs: config.verifiers.sms.resendAfter * 1000,
-      onUnavailable,
-      now,
-    }),
-    devices,
-    proofing: createProofing({ directory, check, throttle, recorder, ownership, now }),
-    confirmation: createPhoneConfirmation({ directory, check, recorder, confirmDays: login.phoneConfirmDays, now }),
-    recorder,
-    now,
+  const signIn = wireSignIn({
+    ...{ config, keys, storage, artifacts, directory, throttle, devices, verifiers },
+    ...{ recorder, check, ownership, onUnavailable, now },
   })
 
   const views = resolve(import.meta.dirname, '../views')
@@ -214,35 +213,23 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     lifetimeMs: login.attempt * 1000,
     now,
   })
-  const provider = createEngine({
-    config,
-    artifacts,
-    signers: keys.signers,
-    cookieKeys: keys.cookies,
-    pairwiseMac: keys.pairwise,
-    applications,
-    channels,
-    notices,
-    releases,
-    claimEnds,
-    browsers,
+  const engine = createEngine({
+    ...{ config, artifacts, applications, channels, notices, releases, claimEnds, browsers },
+    ...{ recorder, outbox, pages, now, onFault },
+    keys: keys.current(),
     findPerson: directory.find,
-    recorder,
-    outbox,
-    pages,
-    now,
-    onFault,
   })
-  const sessions = createSessions({ artifacts, provider, claimEnds, notify: noticeLater(outbox) })
+  keys.onChange(() => engine.renew(keys.current()))
+  const sessions = createSessions({ artifacts, engine, claimEnds, notify: noticeLater(outbox) })
   const interactions = createInteractions({
-    ...{ provider, applications, channels, notices, claimEnds, browsers, recorder, now },
+    ...{ engine, applications, channels, notices, claimEnds, browsers, recorder, now },
     findPerson: directory.find,
   })
 
   const handler = createSite({
     ...{ config, log, views, pages, issuer, now },
     ...{ interactions, signIn, sessions, notices, releases, applications, directory, recorder },
-    engine: provider.callback(),
+    engine: engine.handler,
     links: overrides.links ?? [],
     ready: () => storage.audit.nodes().then(Boolean, () => false),
   })
@@ -266,11 +253,13 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     outbox,
     registerFollower,
     log,
+    takeUpKeys: keys.takeUp,
     async close() {
       stopSweeping()
       await registerFollower.stop()
       following?.stop()
       await outbox.close()
+      await keys.close()
       await recorder.close()
       await storage.close()
     },
