@@ -5,7 +5,8 @@
 import { parseArgs } from 'node:util'
 import { carryOver, provenMissing, type CarriedOver } from '../audit/carry-over.ts'
 import { loadConfig, type Config } from '../config.ts'
-import { loadKeys, type Keys } from '../crypto/key-store.ts'
+import { loadKeys, publicKeys } from '../crypto/key-store.ts'
+import type { FileKeys } from '../crypto/open-keys.ts'
 import { createSoftwareSealer } from '../crypto/software-sealer.ts'
 import { AppError, isAppError } from '../errors.ts'
 import { tryKeys } from '../login/person-rows.ts'
@@ -59,7 +60,7 @@ function understood(args: readonly string[]) {
   return { command, directory, values }
 }
 
-const proofBy = (keys: Keys): Proof => {
+const proofBy = (keys: FileKeys): Proof => {
   const sealer = createSoftwareSealer(keys.sealer)
   const open = async ({ dataKey, person }: Sample): Promise<void> => {
     if (dataKey) await sealer.seal(dataKey.wrapped, dataKey.id, '', 'restore')
@@ -114,11 +115,11 @@ async function restore(
   directory: string,
   values: ReturnType<typeof understood>['values'],
   config: Config,
-  keys: Keys,
+  keys: FileKeys,
   edge: Edge,
 ): Promise<number> {
   const anchors = anchorsIn(values.anchor, edge)
-  const signedBy = [keys.audit.publicJwk]
+  const signedBy = publicKeys(config.keys.directory).audit
   let trail: Trail = { carried: [], missing: 0 }
   const restored = await restoreStore(config.storage.file, directory, {
     ...proofBy(keys),
@@ -141,7 +142,7 @@ export async function runDb(args: readonly string[], edge: Edge): Promise<number
   try {
     const { command, directory, values } = understood(args)
     const config = loadConfig('config', edge.env)
-    const keys = await loadKeys(config.keys.directory, { production: config.environment === 'production' })
+    const keys = await loadKeys(config, { env: edge.env })
     if (command === 'restore') return await restore(directory, values, config, keys, edge)
     if (command === 'backup') {
       const manifest = await backUp(config.storage.file, directory, proofBy(keys).mac, Date.now())

@@ -5,6 +5,7 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createRecorder } from '#src/audit/recorder.ts'
 import { runDb } from '#src/cli/db.ts'
+import { loadConfig } from '#src/config.ts'
 import { createKeys, loadKeys } from '#src/crypto/key-store.ts'
 import { createSoftwareSealer } from '#src/crypto/software-sealer.ts'
 import { createDirectory } from '#src/login/directory.ts'
@@ -203,13 +204,13 @@ describe('npm run db', () => {
     run = commands(directory)
     backup = join(directory, 'backup')
     anchor = join(directory, 'anchor')
-    await createKeys(join(directory, 'keys'), 'development')
-    const keys = await loadKeys(join(directory, 'keys'), { production: false })
+    await createKeys({ directory: join(directory, 'keys') }, 'development')
+    const keys = await loadKeys(loadConfig('config', { YIHAO_KEYS__DIRECTORY: join(directory, 'keys') }))
     const sealer = createSoftwareSealer(keys.sealer)
     const live = async (records: number, people: number) => {
       const storage = await openStorage({ kind: 'sqlite', file: join(directory, 'yihao.db') })
       const recorder = createRecorder({
-        ...{ storage, sealer, signer: keys.audit, node: 'node-1', retentionDays: 184 },
+        ...{ storage, sealer, signer: () => keys.audit, node: 'node-1', retentionDays: 184 },
         ...{ checkpointRecords: 1000, checkpointSeconds: 1000 },
       })
       for (let n = 0; n < records; n += 1) await recorder.record({ type: 'login', outcome: 'ok', person: 'somebody' })
@@ -229,7 +230,7 @@ describe('npm run db', () => {
 
   it('says that the keys of another node do not open a backup', async () => {
     rmSync(join(directory, 'keys'), { recursive: true })
-    await createKeys(join(directory, 'keys'), 'development')
+    await createKeys({ directory: join(directory, 'keys') }, 'development')
     for (const args of [['check'], ['restore', '--replace']]) {
       const { code, err } = run('db', ...args, '--from', backup)
       assert.equal(code, 2)
@@ -259,7 +260,9 @@ describe('npm run db', () => {
   })
 
   it('refuses a backup whose trail is not the one an anchor signs', async () => {
-    const stranger = await openTrail({ signer: (await loadKeys(join(directory, 'keys'), { production: false })).audit })
+    const stranger = await openTrail({
+      signer: (await loadKeys(loadConfig('config', { YIHAO_KEYS__DIRECTORY: join(directory, 'keys') }))).audit,
+    })
     await stranger.recorder.record({ type: 'login', outcome: 'ok' })
     await stranger.recorder.checkpoint()
     writeFileSync(anchor, (await stranger.storage.audit.lastCheckpoint('node-1'))?.jws ?? '')
