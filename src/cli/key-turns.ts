@@ -6,7 +6,7 @@ import { listKeys, withNext, withoutKey, type ListedKey, type StillUnder } from 
 import { checkKeys } from '../crypto/key-check.ts'
 import { keyLines, type KeyLine } from '../crypto/key-entry.ts'
 import { readKeyFile, readUnproven, type KeyFile } from '../crypto/key-file.ts'
-import { isPublished, overlapMs, takeUpSeconds } from '../crypto/key-life.ts'
+import { isPublished, overlapMs, takeUpSeconds, type Moment } from '../crypto/key-life.ts'
 import { changeKeys, resealKeys } from '../crypto/key-store.ts'
 import { UsageError, type Edge } from './edge.ts'
 import { holdingKeyLock } from './key-lock.ts'
@@ -19,7 +19,7 @@ export interface Turn {
   readonly stillUnder: StillUnder | undefined
 }
 
-const clockOf = ({ config, now }: Turn) => ({ now, overlap: overlapMs(config) })
+const momentOf = ({ config, now }: Turn): Moment => ({ now, overlap: overlapMs(config) })
 const shown = (time: number | string) => new Date(time).toISOString()
 
 function changing(turn: Turn, change: Parameters<typeof changeKeys>[1]): Promise<KeyFile> {
@@ -57,7 +57,7 @@ export async function rotate(
   let before = new Set<string>()
   const changed = await changing(turn, (file, kek) => {
     before = new Set(file.keys.map(({ kid }) => kid))
-    return withNext(file, kek, lines, seconds, clockOf(turn))
+    return withNext(file, kek, lines, seconds, momentOf(turn))
   })
   for (const { kid, use, alg: name, activeFrom } of changed.keys.filter((key) => !before.has(key.kid)))
     edge.out(`added    ${kid} (${use} ${name}), active from ${activeFrom}`)
@@ -70,7 +70,7 @@ export async function rotate(
 
 export async function retire(turn: Turn, kid: string, atOnce: boolean): Promise<number> {
   const { edge, stillUnder } = turn
-  await changing(turn, (file) => withoutKey(file, kid, { atOnce, stillUnder, ...clockOf(turn) }))
+  await changing(turn, (file) => withoutKey(file, kid, { atOnce, stillUnder, ...momentOf(turn) }))
   edge.out(`retired  ${kid}`)
   edge.out('Running servers take it up within seconds. Copy the key file to every other node, and back it up.')
   return 0
@@ -125,7 +125,7 @@ export async function list(turn: Turn, json: boolean): Promise<number> {
   const { directory } = config.keys
   readUnproven(directory)
   const file = readKeyFile(directory, await openKek(kekSource(config.keys), edge.env))
-  const keys = listKeys(file, clockOf(turn))
+  const keys = listKeys(file, momentOf(turn))
   if (json) {
     const plain = keys.map(({ until, ...key }) => ({ ...key, ...(until ? { until: shown(until) } : {}) }))
     edge.out(JSON.stringify(plain, null, 2))

@@ -3,32 +3,27 @@ import { AppError } from '#src/errors.ts'
 import type { Kek } from './kek.ts'
 import { newEntry, type KeyLine } from './key-entry.ts'
 import type { KeyEntry, KeyFile } from './key-file.ts'
-import { activeAt, lifeOf, lineOf, type Life } from './key-life.ts'
-
-export interface Clock {
-  /** ms since the epoch */
-  readonly now: number
-  /** ms that a retired key still verifies */
-  readonly overlap: number
-}
+import { activeAt, lifeOf, lineOf, type Life, type Moment } from './key-life.ts'
 
 const refuse = (detail: string): never => {
   throw new AppError('key_invalid', { detail })
 }
 
 /** Without what is gone; old audit keys stay with their public half, to verify old checkpoints by. */
-export function withoutGone(file: KeyFile, { now, overlap }: Clock): KeyFile {
+export function withoutGone(file: KeyFile, moment: Moment): KeyFile {
   const { keys } = file
-  const left = keys.filter((key) => lifeOf(key, keys, now, overlap).state !== 'gone')
-  return { ...file, keys: left.map((key) => (isSpent(key, keys, { now, overlap }) ? withoutPrivate(key) : key)) }
+  const left = keys.filter((key) => lifeOf(key, keys, moment).state !== 'gone')
+  return { ...file, keys: left.map((key) => (isSpent(key, keys, moment) ? withoutPrivate(key) : key)) }
 }
 
 const withoutPrivate = ({ sealed: _, ...rest }: KeyEntry): KeyEntry => rest
 
 /** Whether an audit key's private half signs nothing on any node any more. */
-export function isSpent(key: KeyEntry, keys: readonly KeyEntry[], { now, overlap }: Clock): boolean {
+export function isSpent(key: KeyEntry, keys: readonly KeyEntry[], { now, overlap }: Moment): boolean {
   return (
-    key.use === 'audit' && key.sealed !== undefined && lifeOf(key, keys, now - overlap, overlap).state === 'retired'
+    key.use === 'audit' &&
+    key.sealed !== undefined &&
+    lifeOf(key, keys, { now: now - overlap, overlap }).state === 'retired'
   )
 }
 
@@ -41,15 +36,15 @@ export async function withNext(
   kek: Kek,
   lines: readonly KeyLine[],
   after: number,
-  clock: Clock,
+  moment: Moment,
 ): Promise<KeyFile> {
-  const keys = [...withoutGone(file, clock).keys]
+  const keys = [...withoutGone(file, moment).keys]
   for (const line of lines) {
     const taken = new Set(lineOf(line, keys).map(activeAt))
-    let from = clock.now + after * 1000
+    let from = moment.now + after * 1000
     // No two keys of a line begin at one moment, or nodes might disagree on which is active.
     while (taken.has(from)) from += 1
-    const times = { created: new Date(clock.now).toISOString(), activeFrom: new Date(from).toISOString() }
+    const times = { created: new Date(moment.now).toISOString(), activeFrom: new Date(from).toISOString() }
     keys.push(await newEntry(line, times, keys, kek))
   }
   return { ...file, keys }
@@ -58,7 +53,7 @@ export async function withNext(
 /** How many things are still under an old wrapping or index key; the store is asked, which this room does not know. */
 export type StillUnder = (key: Pick<KeyEntry, 'kid' | 'use'>) => Promise<number>
 
-interface Retiring extends Clock {
+interface Retiring extends Moment {
   /** The key became known to others. */
   readonly atOnce: boolean
   readonly stillUnder?: StillUnder | undefined
@@ -83,7 +78,7 @@ async function refuseNeeded(key: KeyEntry, stillUnder: StillUnder | undefined): 
 export async function withoutKey(file: KeyFile, kid: string, retiring: Retiring): Promise<KeyFile> {
   const { keys } = withoutGone(file, retiring)
   const key = keys.find((one) => one.kid === kid) ?? refuse(`there is no key ${kid}; see: npm run keys -- list`)
-  const { state, until } = lifeOf(key, keys, retiring.now, retiring.overlap)
+  const { state, until } = lifeOf(key, keys, retiring)
   const sealing = key.use === 'wrapping' || key.use === 'index'
   if (key.use === 'pairwise' || key.use === 'rows') refuse(`${kid} is never changed: what it made stays for ever`)
   if (state === 'active' && (sealing || !retiring.atOnce)) refuse(`${kid} is in use; first run: ${rotating(key)}`)
@@ -111,8 +106,8 @@ function withSuccessor(key: KeyEntry, keys: readonly KeyEntry[], now: number): r
 export interface ListedKey extends Life, Pick<KeyEntry, 'kid' | 'use' | 'alg' | 'created' | 'activeFrom'> {}
 
 /** Every key and where it is in its life; nothing secret. */
-export const listKeys = ({ keys }: KeyFile, { now, overlap }: Clock): readonly ListedKey[] =>
+export const listKeys = ({ keys }: KeyFile, moment: Moment): readonly ListedKey[] =>
   keys.map((key) => {
     const { kid, use, alg, created, activeFrom } = key
-    return { kid, use, alg, created, activeFrom, ...lifeOf(key, keys, now, overlap) }
+    return { kid, use, alg, created, activeFrom, ...lifeOf(key, keys, moment) }
   })

@@ -22,11 +22,9 @@ const leftovers = (directory: string): readonly string[] =>
 
 function cautionsOf(config: KeyConfig, file: KeyFile | undefined, now: number): readonly string[] {
   const { directory } = config.keys
-  const overlap = overlapMs(config)
+  const moment = { now, overlap: overlapMs(config) }
   const keys = file?.keys ?? []
-  const spent = keys.filter(
-    (key) => lifeOf(key, keys, now, overlap).state === 'gone' || isSpent(key, keys, { now, overlap }),
-  )
+  const spent = keys.filter((key) => lifeOf(key, keys, moment).state === 'gone' || isSpent(key, keys, moment))
   const source = kekSource(config.keys)
   const beside = 'file' in source && !relative(directory, source.file).startsWith('..')
   return [

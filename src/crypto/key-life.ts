@@ -14,6 +14,12 @@ export interface Timed {
   readonly activeFrom: string
 }
 
+/** When to look at a life, and how long a retired key still verifies; both in ms. */
+export interface Moment {
+  readonly now: number
+  readonly overlap: number
+}
+
 export interface Life {
   readonly state: KeyState | 'gone'
   /** Retired until then, where a clock ends it. */
@@ -56,7 +62,7 @@ function endOf(key: Timed, keys: readonly Timed[], overlap: number): number | un
   return successor && activeAt(successor) + overlap
 }
 
-export function lifeOf(key: Timed, keys: readonly Timed[], now: number, overlap: number): Life {
+export function lifeOf(key: Timed, keys: readonly Timed[], { now, overlap }: Moment): Life {
   const line = lineOf(key, keys)
   // The first of a line has nobody before it: a node whose clock is behind uses it all the same.
   const active = line.findLast((one) => activeAt(one) <= now) ?? line[0]
@@ -67,7 +73,7 @@ export function lifeOf(key: Timed, keys: readonly Timed[], now: number, overlap:
 }
 
 /** When the state of a key changes next; undefined where none will. */
-export function nextChange(keys: readonly Timed[], now: number, overlap: number): number | undefined {
+export function nextChange(keys: readonly Timed[], { now, overlap }: Moment): number | undefined {
   const begins = keys.filter((key) => lineOf(key, keys)[0] !== key).map(activeAt)
   const ends = keys.flatMap((key) => endOf(key, keys, overlap) ?? [])
   const ahead = [...begins, ...ends].filter((time) => time > now)

@@ -59,9 +59,9 @@ export async function openKeyRing(
   }
 
   const opened = async ({ file, kek }: Sealed) => {
-    const at = now()
-    const keys = await openKeys(directory, file, kek, { now: at, overlap })
-    return { file, kek, keys, at, changesAt: nextChange(file.keys, at, overlap) ?? Infinity }
+    const moment = { now: now(), overlap }
+    const keys = await openKeys(directory, file, kek, moment)
+    return { file, kek, keys, at: moment.now, changesAt: nextChange(file.keys, moment) ?? Infinity }
   }
 
   let mark = markOf()

@@ -17,7 +17,7 @@ import {
   unsealedFiles,
 } from './key-file.ts'
 import type { KeyEntry, KeyFile, KeyOrigin } from './key-file.ts'
-import { overlapMs } from './key-life.ts'
+import { overlapMs, type Moment } from './key-life.ts'
 import type { KeyUse } from './keys.ts'
 import { openKeys, type FileKeys } from './open-keys.ts'
 import type { PublicJwk } from './signer.ts'
@@ -56,6 +56,8 @@ export async function createKeys(
   return [...(madeKek === undefined ? [] : [madeKek]), ...(made ? [keyFileIn(directory)] : [])]
 }
 
+const momentOf = (config: KeyConfig, now: () => number): Moment => ({ now: now(), overlap: overlapMs(config) })
+
 /** @throws AppError `key_invalid` where production would take what was made for development */
 export function refuseOrigin(directory: string, { origin }: KeyFile, environment: Config['environment']): void {
   if (environment === 'production' && origin === 'development')
@@ -70,7 +72,7 @@ export async function loadKeys(config: KeyConfig, { env = {}, now = Date.now }: 
   const kek = await openKek(kekSource(config.keys), env)
   const file = readKeyFile(directory, kek)
   refuseOrigin(directory, file, config.environment)
-  return openKeys(directory, file, kek, { now: now(), overlap: overlapMs(config) })
+  return openKeys(directory, file, kek, momentOf(config, now))
 }
 
 /**
@@ -86,7 +88,7 @@ export async function changeKeys(
   readUnproven(directory)
   const kek = await openKek(kekSource(config.keys), env)
   const changed = await change(readKeyFile(directory, kek), kek)
-  await openKeys(directory, changed, kek, { now: now(), overlap: overlapMs(config) })
+  await openKeys(directory, changed, kek, momentOf(config, now))
   replaceKeyFile(directory, changed, kek)
   return changed
 }
@@ -102,14 +104,14 @@ export async function resealKeys(
   { env = {}, now = Date.now }: Surroundings = {},
 ): Promise<string | undefined> {
   const { directory } = config.keys
-  const [from, overlap] = [await openKek(kekSource(config.keys), env), overlapMs(config)]
+  const from = await openKek(kekSource(config.keys), env)
   const file = readKeyFile(directory, from)
-  await openKeys(directory, file, from, { now: now(), overlap })
+  await openKeys(directory, file, from, momentOf(config, now))
   const made = makeKek(to)
   const kek = await openKek(to, env)
   if (kek.id === from.id) throw refused(directory, `is sealed under the key of ${placeOf(to)} already`)
   const keys = file.keys.map((entry) => resealed(entry, from, kek))
-  await openKeys(directory, { ...file, keys }, kek, { now: now(), overlap })
+  await openKeys(directory, { ...file, keys }, kek, momentOf(config, now))
   replaceKeyFile(directory, { ...file, keys }, kek)
   return made
 }

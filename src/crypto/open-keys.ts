@@ -4,7 +4,7 @@ import { AppError } from '#src/errors.ts'
 import type { Kek } from './kek.ts'
 import { keyLines, numberOf, openDecryptionJwk, openSecret, openSigner } from './key-entry.ts'
 import { refused, type KeyEntry, type KeyFile } from './key-file.ts'
-import { faultsOfTurns, inOrder, lifeOf } from './key-life.ts'
+import { faultsOfTurns, inOrder, lifeOf, type Moment } from './key-life.ts'
 import type { Keys, KeyUse, Stated } from './keys.ts'
 import type { Mac } from './mac.ts'
 import { createSoftwareMac } from './software-mac.ts'
@@ -21,17 +21,11 @@ interface Opened<Key> extends Stated<Key> {
   readonly entry: KeyEntry
 }
 
-interface Moment {
-  readonly now: number
-  /** ms that a retired key still verifies */
-  readonly overlap: number
-}
-
 /** Those that are not gone, in the order in which they are used. */
-const livingIn = ({ keys }: KeyFile, { now, overlap }: Moment): readonly Stated<KeyEntry>[] =>
+const livingIn = ({ keys }: KeyFile, moment: Moment): readonly Stated<KeyEntry>[] =>
   inOrder(
     keys.flatMap((key) => {
-      const { state } = lifeOf(key, keys, now, overlap)
+      const { state } = lifeOf(key, keys, moment)
       return state === 'gone' ? [] : [{ key, state }]
     }),
   )

@@ -15,7 +15,8 @@ const key = (kid: string, from: number, more: Partial<Timed> = {}): Timed => ({
 
 describe('The life of a key', () => {
   const keys = [key('a', 0), key('b', 5000)]
-  const states = (now: number, all: readonly Timed[] = keys) => all.map((one) => lifeOf(one, all, now, overlap).state)
+  const states = (now: number, all: readonly Timed[] = keys) =>
+    all.map((one) => lifeOf(one, all, { now, overlap }).state)
 
   it('goes from next to active to retired to gone by the clock alone, the old key as the new one comes', () => {
     assert.deepEqual(states(0), ['active', 'next'])
@@ -45,7 +46,7 @@ describe('The life of a key', () => {
 
   it('is ordered for use: the active one, those to come, the old ones from the newest', () => {
     const all = [key('old', 0), key('older', -500), key('now', 100), key('next', 900)]
-    const stated = all.map((one) => ({ key: one, state: lifeOf(one, all, 200, overlap).state as never }))
+    const stated = all.map((one) => ({ key: one, state: lifeOf(one, all, { now: 200, overlap }).state as never }))
     assert.deepEqual(
       inOrder(stated).map((entry) => entry.key.kid),
       ['now', 'next', 'old', 'older'],
@@ -68,7 +69,7 @@ describe('The life of a key', () => {
     fc.assert(
       fc.property(times, fc.integer({ min: -10, max: 30_000 }), (from, now) => {
         const all = from.map((time, index) => key(String(index), time))
-        const next = nextChange(all, now, overlap)
+        const next = nextChange(all, { now, overlap })
         const before = states(now, all)
         assert.deepEqual(states((next ?? 1e9) - 1, all), before)
         if (next !== undefined) assert.notDeepEqual(states(next, all), before)
