@@ -1,7 +1,7 @@
 /** What the commands do to the key file, pure but for the new keys: a next key added, an old one taken away. */
 import { AppError } from '#src/errors.ts'
 import type { Kek } from './kek.ts'
-import { newEntry, type KeyLine } from './key-entry.ts'
+import { keyLines, newEntry, type KeyLine } from './key-entry.ts'
 import type { KeyEntry, KeyFile } from './key-file.ts'
 import { activeAt, lifeOf, lineOf, type Life, type Moment } from './key-life.ts'
 
@@ -105,9 +105,11 @@ function withSuccessor(key: KeyEntry, keys: readonly KeyEntry[], now: number): r
 
 export interface ListedKey extends Life, Pick<KeyEntry, 'kid' | 'use' | 'alg' | 'created' | 'activeFrom'> {}
 
-/** Every key and where it is in its life; nothing secret. */
+/** Every key and where it is in its life, line by line; nothing secret. */
 export const listKeys = ({ keys }: KeyFile, moment: Moment): readonly ListedKey[] =>
-  keys.map((key) => {
-    const { kid, use, alg, created, activeFrom } = key
-    return { kid, use, alg, created, activeFrom, ...lifeOf(key, keys, moment) }
-  })
+  keyLines
+    .flatMap((line) => lineOf(line, keys))
+    .map((key) => {
+      const { kid, use, alg, created, activeFrom } = key
+      return { kid, use, alg, created, activeFrom, ...lifeOf(key, keys, moment) }
+    })
