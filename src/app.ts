@@ -4,44 +4,39 @@
  */
 import { resolve } from 'node:path'
 import type { Express } from 'express'
+import { openServerKeys, type ServerKeys } from './app/keys.ts'
+import { wireSignIn } from './app/sign-in.ts'
 import { createRecorder, type Recorder } from './audit/recorder.ts'
 import { recordRestores } from './audit/restored.ts'
 import { createChannels } from './channels/channel.ts'
 import type { Config } from './config.ts'
-import { loadKeys } from './crypto/key-store.ts'
+import type { Environment } from './crypto/kek.ts'
 import { peerFrom } from './peers/shared-key.ts'
 import { runSelfTest } from './crypto/self-test.ts'
-import { createSealer, type SealerKeys } from './crypto/sealer.ts'
 import { AppError } from './errors.ts'
 import { createLogger, type Logger } from './http/log.ts'
 import { createPages } from './http/pages.ts'
 import { loadWords } from './http/words.ts'
 import type { PopulationRegister } from './identity/registry.ts'
-import { createAttempts } from './login/attempt.ts'
 import { createCitizenNotices } from './login/citizen-notices.ts'
-import { createChallenges } from './login/challenge.ts'
 import { createDevices } from './login/devices.ts'
 import { createDirectory, type Directory } from './login/directory.ts'
-import { createLine } from './login/line.ts'
-import { createPhoneConfirmation } from './login/phone-confirmation.ts'
 import { createOwnership } from './login/ownership.ts'
-import { createProofing } from './login/proofing.ts'
 import { createRegisterChanges } from './login/register-changes.ts'
 import { createRegisterCheck } from './login/register-check.ts'
 import { createRenewal, type Renewal } from './login/renewal.ts'
-import { createSignIn } from './login/sign-in.ts'
 import { createThrottle } from './login/throttle.ts'
 import type { ApplicationInput } from './oidc/application.ts'
 import { followApplicationFiles, seedApplications } from './oidc/application-watch.ts'
 import { createApplications, type Applications } from './oidc/applications.ts'
 import { createBrowserBinding } from './oidc/browser-binding.ts'
 import { createClaimEnds } from './oidc/claim-ends.ts'
+import { createEngine } from './oidc/engine.ts'
 import { createInteractions } from './oidc/interaction.ts'
 import { noticeLater } from './oidc/logout.ts'
 import { createReleases } from './oidc/releases.ts'
 import { createSessions } from './oidc/sessions.ts'
 import { createNotices } from './oidc/notices.ts'
-import { createEngine } from './oidc/provider.ts'
 import { createOutbox, type Outbox } from './outbox/outbox.ts'
 import { selfApplication } from './portal/self.ts'
 import type { Link } from './portal/home.ts'
@@ -67,8 +62,8 @@ export interface Overrides {
   readonly prepareApplication?: (input: unknown) => unknown
   /** Applications the front page leads to. */
   readonly links?: readonly Link[]
-  /** Wrapping and index keys that change while the server runs. */
-  readonly sealerKeys?: () => SealerKeys
+  /** The environment of the process, where the settings name a variable of it (`keys.kek`). */
+  readonly env?: Environment
   readonly now?: () => number
   readonly log?: Logger
 }
@@ -83,6 +78,8 @@ export interface App {
   readonly registerFollower: RegisterFollower
   readonly renewal: Renewal
   readonly log: Logger
+  /** Takes up what the key file and the clock say now, instead of within two seconds. */
+  takeUpKeys(): Promise<void>
   /** Stops timers, sends nothing more, signs the audit trail's head and closes the store. */
   close(): Promise<void>
 }
@@ -112,20 +109,36 @@ async function gatewayFor({ verifiers: { sms } }: Config, now: () => number): Pr
 
 /** @throws AppError `config_invalid`, `key_invalid` or `storage_unavailable`, each saying what to do */
 export async function createApp(config: Config, overrides: Overrides = {}): Promise<App> {
-  const { now = Date.now } = overrides
+  const { now = Date.now, env } = overrides
   const log = overrides.log ?? createLogger(config.log.level)
+  const engines = await runSelfTest()
+  if (Object.values(engines).some((engine) => engine !== 'native'))
+    log.warn(engines, 'this runtime lacks some SM algorithm: a slower fall-back computes it')
+  const keys = await openServerKeys(config, { env, now, log })
+  try {
+    return await wire(config, overrides, { keys, log, now })
+  } catch (error) {
+    // A server that does not start does not go on watching its keys.
+    await keys.close()
+    throw error
+  }
+}
+
+interface Opened {
+  readonly keys: ServerKeys
+  readonly log: Logger
+  readonly now: () => number
+}
+
+async function wire(config: Config, overrides: Overrides, { keys, log, now }: Opened): Promise<App> {
   const onFault = (error: unknown) => log.error({ err: error }, 'fault')
   const onUnavailable = (error: unknown, reference?: string) => log.warn({ err: error, reference }, 'a back end failed')
   const production = config.environment === 'production'
   const { issuer, city, login } = config
+  const { sealer } = keys
 
-  const engines = await runSelfTest()
-  if (Object.values(engines).some((engine) => engine !== 'native'))
-    log.warn(engines, 'this runtime lacks some SM algorithm: a slower fall-back computes it')
-  const keys = await loadKeys(config.keys.directory, { production })
-  const sealer = createSealer(overrides.sealerKeys ?? (() => keys))
   const storage = await openProtectedStorage(config.storage, {
-    ...{ rowMac: keys.rows, indexVersions: sealer.indexVersions(), now },
+    ...{ rowMac: keys.rowMac, indexVersions: sealer.indexVersions(), now },
     onTampered(person) {
       log.error('the row of a person was changed outside; refused')
       recorder.record({ type: 'person.tampered', outcome: 'refused', person }).catch(onFault)
@@ -135,8 +148,9 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const artifactVault = vault('artifacts')
   const artifacts = createSealedArtifacts({ artifacts: storage.artifacts, vault: artifactVault })
 
-  const recorder = createRecorder({ storage, sealer, signer: keys.audit, ...config.audit, now, onFault })
+  const recorder = createRecorder({ storage, sealer, signer: keys.auditSigner, ...config.audit, now, onFault })
   await recordRestores(storage, recorder)
+  await keys.follow(recorder, artifacts)
   const outbox = createOutbox({
     storage,
     giveUpAfterMs: config.outbox.giveUpAfter * 1000,
@@ -148,7 +162,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const policy = { smOnly: config.crypto.policy === 'sm-only', production }
   const applications = createApplications({
     storage,
-    rowMac: keys.rows,
+    rowMac: keys.rowMac,
     policy,
     builtIn: [selfApplication(config)],
     now,
@@ -172,9 +186,9 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const gateway = overrides.smsGateway ?? (await gatewayFor(config, now))
   const verifiers = createVerifiers(
     [...channels.values()].flatMap((channel) => channel.verifiers),
-    { config, codeMac: keys.codes, smsGateway: gateway, now },
+    { config, codeMacs: keys.codeMacs, smsGateway: gateway, now },
   )
-  const sealing = { sealer, pseudonym: keys.pairwise, reserve: vault('reserve') }
+  const sealing = { sealer, pseudonym: keys.pairwiseMac, reserve: vault('reserve') }
   const directory = createDirectory({ storage, ...sealing, now })
   const throttle = createThrottle({ storage, login, sms: config.verifiers.sms, now })
   const devices = createDevices({ artifacts, directory, perPerson: login.knownDevices, now })
@@ -190,26 +204,9 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     endSessions: (person, below) => sessions.endBelow(person, below),
     hidePast: (person) => Promise.all([notices.withdrawAll(person), releases.hide(person)]),
   })
-  const signIn = createSignIn({
-    attempts: createAttempts({ artifacts, lifetimeMs: login.attempt * 1000, now }),
-    directory,
-    challenges: createChallenges({
-      directory,
-      throttle,
-      devices,
-      line: createLine({ throttle, storage, mac: keys.limits, now }),
-      verifiers,
-      recorder,
-      storage,
-      resendAfterMs: config.verifiers.sms.resendAfter * 1000,
-      onUnavailable,
-      now,
-    }),
-    devices,
-    proofing: createProofing({ directory, check, throttle, recorder, ownership, now }),
-    confirmation: createPhoneConfirmation({ directory, check, recorder, confirmDays: login.phoneConfirmDays, now }),
-    recorder,
-    now,
+  const signIn = wireSignIn({
+    ...{ config, keys, storage, artifacts, directory, throttle, devices, verifiers },
+    ...{ recorder, check, ownership, onUnavailable, now },
   })
 
   const views = resolve(import.meta.dirname, '../views')
@@ -228,35 +225,23 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     lifetimeMs: login.attempt * 1000,
     now,
   })
-  const provider = createEngine({
-    config,
-    artifacts,
-    signers: keys.signers,
-    cookieKeys: keys.cookies,
-    pairwiseMac: keys.pairwise,
-    applications,
-    channels,
-    notices,
-    releases,
-    claimEnds,
-    browsers,
+  const engine = createEngine({
+    ...{ config, artifacts, applications, channels, notices, releases, claimEnds, browsers },
+    ...{ recorder, outbox, pages, now, onFault },
+    keys: keys.current(),
     findPerson: directory.find,
-    recorder,
-    outbox,
-    pages,
-    now,
-    onFault,
   })
-  const sessions = createSessions({ artifacts, provider, claimEnds, notify: noticeLater(outbox) })
+  keys.onChange(() => engine.renew(keys.current()))
+  const sessions = createSessions({ artifacts, engine, claimEnds, notify: noticeLater(outbox) })
   const interactions = createInteractions({
-    ...{ provider, applications, channels, notices, claimEnds, browsers, recorder, now },
+    ...{ engine, applications, channels, notices, claimEnds, browsers, recorder, now },
     findPerson: directory.find,
   })
 
   const handler = createSite({
     ...{ config, log, views, pages, issuer, now },
     ...{ interactions, signIn, sessions, notices, releases, applications, directory, recorder },
-    engine: provider.callback(),
+    engine: engine.handler,
     links: overrides.links ?? [],
     ready: () => storage.audit.nodes().then(Boolean, () => false),
   })
@@ -264,6 +249,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const stopSweeping = sweepInBackground(storage, now, onFault)
   const onProgress = (progress: object) => log.info(progress, 'keys are renewed')
   const renewal = createRenewal({ storage, ...sealing, recorder, onProgress, onFault, now })
+  keys.onChange(() => void renewal.wake().catch(onFault))
   outbox.start()
   const registerFollower = followRegister({
     register,
@@ -284,12 +270,14 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     registerFollower,
     renewal,
     log,
+    takeUpKeys: keys.takeUp,
     async close() {
       stopSweeping()
       await renewal.stop()
       await registerFollower.stop()
       following?.stop()
       await outbox.close()
+      await keys.close()
       await recorder.close()
       await storage.close()
     },

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { sentenceOf } from './config/faults.ts'
 import { rules, type Rule } from './config/rules.ts'
-import { bilingual, breaker, level, origin, peer, port, range, seconds, webAddress } from './config/values.ts'
+import { bilingual, breaker, kek, level, origin, peer, port, range, seconds, webAddress } from './config/values.ts'
 import { AppError } from './errors.ts'
 
 const schema = z.strictObject({
@@ -34,7 +34,13 @@ const schema = z.strictObject({
     privacy: webAddress,
   }),
   storage: z.strictObject({ kind: z.literal('sqlite'), file: z.string().min(1) }),
-  keys: z.strictObject({ directory: z.string().min(1) }),
+  keys: z.strictObject({
+    directory: z.string().min(1),
+    /** Where the key-encryption key comes from; development keeps it beside the key file. */
+    kek: kek.optional(),
+    /** From when a next key is published to when it signs: applications must have read it by then. */
+    publishAhead: seconds,
+  }),
   crypto: z.strictObject({
     policy: z.enum(['mixed', 'sm-only']),
     /** Software keys are not a certified module (未取得商密认证): production must write `false` out to run on them. */

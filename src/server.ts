@@ -50,9 +50,9 @@ async function demoCity(config: Config) {
 
 async function main(): Promise<void> {
   const config = loadConfig('config', process.env)
-  if (config.environment === 'development') await createKeys(config.keys.directory, 'development')
+  if (config.environment === 'development') await createKeys(config.keys, 'development', { env: process.env })
   const demo = config.demo.enabled ? await demoCity(config) : undefined
-  const app = await createApp(config, demo?.overrides)
+  const app = await createApp(config, { ...demo?.overrides, env: process.env })
   const server = createHttpServer(app.handler)
   await listening(server, config.listen).catch(portTakenSays('YIHAO_LISTEN__PORT and YIHAO_ISSUER'))
   const city = await demo?.city.start().catch(portTakenSays('YIHAO_DEMO__PORTS'))

@@ -20,6 +20,7 @@ describe('The configuration', () => {
     Object.assign(all['city'] as object, { name: { zh: '样例市', en: 'Sample City' } })
     Object.assign(all['demo'] as object, { enabled: false })
     Object.assign(all['crypto'] as object, { certified: false })
+    Object.assign(all['keys'] as object, { kek: { file: '/etc/yihao/kek' } })
     return all
   }
 
@@ -113,6 +114,7 @@ describe('The configuration', () => {
   describe('of production', () => {
     const peerAt = (url: string) => ({ http: { url, keyFile: 'key', timeout: 5 } })
     const setRegister = (all: Settings, url: string) => Object.assign(all['register'] as object, peerAt(url))
+    const setKek = (all: Settings, kek: object) => Object.assign(all['keys'] as object, { kek })
     const setGateway = (all: Settings, url: string) => Object.assign(all['verifiers']?.['sms'] as object, peerAt(url))
     const rules: [path: string, remedy: RegExp, change: (all: Settings) => void][] = [
       ['issuer', /https/, (all) => void (all['issuer'] = 'http://localhost:3000' as never)],
@@ -128,6 +130,8 @@ describe('The configuration', () => {
       ['city.name.zh', /placeholder/, (all) => Object.assign(all['city']?.['name'] as object, { zh: '示例市' })],
       ['register.http.url', /must be https/, (all) => setRegister(all, 'http://10.1.1.1/check')],
       ['verifiers.sms.http.url', /must be https/, (all) => setGateway(all, 'http://127.0.0.1.example.cn/sms')],
+      ['keys.kek', /name its file, environment variable or command/, (all) => void delete all['keys']?.['kek']],
+      ['keys.kek.file', /a copy of that directory would hold both/, (all) => setKek(all, { file: 'keys/a/../kek' })],
     ]
     const standing = ['register.kind', 'verifiers.sms.gateway']
 
@@ -164,9 +168,27 @@ describe('The configuration', () => {
       const found = faultsOf(() => loadConfig(directory, { YIHAO_ENVIRONMENT: 'production' }))
       assert.deepEqual(
         found.map((line) => line.split(': ')[0]).sort(),
-        [...['crypto.certified', 'issuer', 'city.name.zh'], ...standing].sort(),
+        [...['crypto.certified', 'issuer', 'city.name.zh', 'keys.kek'], ...standing].sort(),
       )
     })
+  })
+
+  it('takes the key-encryption key from exactly one place, in production beside the keys but not inside', () => {
+    const said = (kek: unknown, base = production()) =>
+      faults((all) => Object.assign(all['keys'] as object, { kek }), base).filter((line) => line.startsWith('keys.kek'))
+    for (const kek of [
+      { file: 'keys-of-keys/kek' },
+      { file: '../kek' },
+      { environment: 'SEAL' },
+      { command: ['vault', 'kek'] },
+    ])
+      assert.deepEqual(said(kek), [])
+    assert.deepEqual(said({ file: 'keys/kek' }, settings()), [], 'development keeps it there')
+    const wrong = [
+      ...[{}, { file: 'a', environment: 'B' }, { command: [] }, { command: 'vault kek' }, { file: '' }],
+      ...[{ environment: 'YIHAO_KEK' }, { environment: 'A B' }, 'kek', { vault: 'x' }],
+    ]
+    for (const kek of wrong) assert.match(said(kek)[0] ?? '', /must be exactly one of/, JSON.stringify(kek))
   })
 
   describe('the issuer', () => {
@@ -312,6 +334,7 @@ describe('The configuration', () => {
       ...leaves(JSON.parse(readFileSync(join(directory, 'default.json'), 'utf8')), []),
       ['environment'],
       ['crypto', 'certified'],
+      ['keys', 'kek'],
     ]
     assert.ok(all.length > 40)
     for (const path of all) {

@@ -48,6 +48,16 @@ describe('a server that cannot start', () => {
       assert.equal(said.trim().split('\n').length, 1, said)
     })
 
+    it('gets no further than its keys where the variable of the key-encryption key is not set, and says so', () => {
+      const env = { YIHAO_LISTEN__PORT: String(port), YIHAO_ISSUER: `http://localhost:${port}` }
+      const named = { ...env, YIHAO_KEYS__KEK__ENVIRONMENT: 'SEAL' }
+      assert.match(start(named), /key_invalid: keys\.kek: the environment variable SEAL is not set/)
+      const wrong = start({ ...named, SEAL: 'hunter2hunter2' })
+      assert.match(wrong, /key_invalid: the environment variable SEAL: must hold 32 random bytes/)
+      assert.ok(!wrong.includes('hunter2'))
+      assert.match(start({ ...named, SEAL: Buffer.alloc(32, 7).toString('base64url') }), /is taken/)
+    })
+
     it('names the setting of a port of the demo city', () => {
       const said = start({ YIHAO_LISTEN__PORT: '0', YIHAO_DEMO__PORTS: `[0, 0, ${port}]` })
       assert.match(said, new RegExp(`port ${port} is taken .*YIHAO_DEMO__PORTS\n$`))
@@ -57,8 +67,8 @@ describe('a server that cannot start', () => {
 
   it('because a real register or gateway has no settings never takes the one of the demo', async () => {
     const where = directory()
-    const config: Config = { ...loadConfig('config', {}), keys: { directory: join(where, 'keys') } }
-    await createKeys(config.keys.directory, 'development')
+    const config: Config = { ...loadConfig('config', {}), keys: { directory: join(where, 'keys'), publishAhead: 1 } }
+    await createKeys(config.keys, 'development')
     const { register, verifiers } = config
     const storeFor = (name: string) => ({ kind: 'sqlite', file: join(where, `${name}.db`) }) as const
     for (const [path, change] of [

@@ -38,6 +38,10 @@ export type EventType =
   | 'keys.reindexed'
   | 'person.tampered'
   | 'store.restored'
+  | 'key.published'
+  | 'key.activated'
+  | 'key.retired'
+  | 'key.removed'
   | 'request.refused'
 
 export interface AuditEvent {
@@ -71,7 +75,8 @@ export interface Recorder {
 interface Dependencies {
   readonly storage: Pick<Storage, 'audit' | 'dataKeys'>
   readonly sealer: Sealer
-  readonly signer: Signer
+  /** The audit key of now, asked for at each checkpoint: it may change while the server runs. */
+  readonly signer: () => Signer
   readonly node: string
   readonly retentionDays: number
   readonly checkpointRecords: number
@@ -105,7 +110,7 @@ interface Waiting {
 }
 
 export function createRecorder(deps: Dependencies): Recorder {
-  const { storage, sealer, signer, node, now = Date.now } = deps
+  const { storage, sealer, node, now = Date.now } = deps
   const keys = new Map<string, { readonly at: number; readonly wrapped: Promise<string> }>()
   let waiting: Waiting[] = []
   let appending: Promise<void> | undefined
@@ -173,6 +178,7 @@ export function createRecorder(deps: Dependencies): Recorder {
     const { seq, hash } = head ?? (await loadHead())
     if (seq <= signed) return
     const at = now()
+    const signer = deps.signer()
     const header = { alg: signer.alg, kid: signer.kid, typ: 'audit-checkpoint+jwt' }
     const input = [header, { origin, node, seq, hash, at }]
       .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))

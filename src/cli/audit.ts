@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import type { JWK } from 'jose'
 import { verifyTrail, type Verdict } from '../audit/verify.ts'
 import { loadConfig } from '../config.ts'
-import { auditPublicKey } from '../crypto/key-store.ts'
+import { publicKeys } from '../crypto/key-store.ts'
 import { AppError } from '../errors.ts'
 import { openAuditReader, type AuditReader } from '../storage/open.ts'
 import type { AuditRow } from '../storage/storage.ts'
@@ -22,7 +22,7 @@ const usage = `Usage: npm run audit -- <command> [options]
   find <编号>       print the records of a reference, identities sealed
 
   --store FILE      the database; by default the one of the settings
-  --public-key FILE JWK or JWK set that signed the checkpoints; by default made from audit.json in the keys directory
+  --public-key FILE JWK or JWK set that signed the checkpoints; by default all that keyring.json in the keys directory names
   --anchor FILE     checkpoints kept outside the server, one a line, as "checkpoint" printed them
 `
 
@@ -104,7 +104,7 @@ export async function runAudit(args: readonly string[], edge: Edge): Promise<num
     if (command === 'checkpoint') return await checkpoint(trail, edge)
     if (command === 'find') return await find(trail, reference, edge)
     const given = values['public-key']
-    const keys = given === undefined ? [await auditPublicKey(config().keys.directory)] : keysIn(given)
+    const keys = given === undefined ? publicKeys(config().keys.directory).audit : keysIn(given)
     return await verify(trail, keys, anchorsIn(values.anchor, edge), edge)
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof AppError)) throw error

@@ -5,7 +5,8 @@
 import { parseArgs } from 'node:util'
 import { carryOver, provenMissing, type CarriedOver } from '../audit/carry-over.ts'
 import { loadConfig, type Config } from '../config.ts'
-import { loadKeys, type Keys } from '../crypto/key-store.ts'
+import { loadKeys, publicKeys } from '../crypto/key-store.ts'
+import type { Keys } from '../crypto/keys.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import { AppError, isAppError } from '../errors.ts'
 import { tryKeys } from '../login/person-rows.ts'
@@ -123,7 +124,7 @@ async function restore(
   edge: Edge,
 ): Promise<number> {
   const anchors = anchorsIn(values.anchor, edge)
-  const signedBy = [keys.audit.publicJwk]
+  const signedBy = publicKeys(config.keys.directory).audit
   let trail: Trail = { carried: [], missing: 0 }
   const restored = await restoreStore(config.storage.file, directory, {
     ...proofBy(keys),
@@ -146,7 +147,7 @@ export async function runDb(args: readonly string[], edge: Edge): Promise<number
   try {
     const { command, directory, values } = understood(args)
     const config = loadConfig('config', edge.env)
-    const keys = await loadKeys(config.keys.directory, { production: config.environment === 'production' })
+    const keys = await loadKeys(config, { env: edge.env })
     if (command === 'restore') return await restore(directory, values, config, keys, edge)
     if (command === 'backup') {
       const manifest = await backUp(config.storage.file, directory, proofBy(keys).mac, Date.now())

@@ -1,82 +1,136 @@
 /**
- * The process edge of `npm run keys`: makes the keys of a production node, backs them up apart from the store, and
- * prints the public ones for those who verify tokens and checkpoints (DESIGN D11, D17). Private keys are never printed.
+ * The process edge of `npm run keys`: makes the keys of a node, rotates and retires them while servers run, seals them
+ * under another key-encryption key, backs them up apart from the store, and prints the public ones for those who verify
+ * tokens and checkpoints (DESIGN D11, D17). Private keys are never printed, nor passed as arguments.
  */
 import { parseArgs } from 'node:util'
-import { backUpKeys, restoreKeys } from '../crypto/key-backup.ts'
-import { createKeys, keyOrigins, publicKeys } from '../crypto/key-store.ts'
 import { loadConfig } from '../config.ts'
+import { backUpKeys, restoreKeys } from '../crypto/key-backup.ts'
+import { keyFileIn, readUnproven, sealedUnder } from '../crypto/key-file.ts'
+import { createKeys, publicKeys } from '../crypto/key-store.ts'
 import { AppError } from '../errors.ts'
-import { runHere, type Edge } from './edge.ts'
-import { printProgress } from './keys-progress.ts'
+import { runHere, UsageError, type Edge } from './edge.ts'
+import { printProgress, rowsStillUnder } from './keys-progress.ts'
+import { check, kekNamed, list, reseal, retire, rotate, type Turn } from './key-turns.ts'
 
 const usage = `Usage: npm run keys -- <command>
 
-  create              make the key files that are missing; never overwrites one
-  public              print the public keys: "audit" verifies checkpoints, "signing" is a JWK set that verifies tokens
-  backup  --to DIR    copy the key files into a new or empty directory, apart from any backup of the store
-  restore --from DIR  put the key files of a backup in place; never overwrites one
-  progress            how many rows hang on which wrapping key and index version
+  create               make the keys of a node; never overwrites them
+  list [--json]        every key: state, use, algorithm, id, times
+  check                open everything and say what is wrong; 0 good, 1 to be seen to, 2 the server would not start
+  rotate               add next keys, which become active after keys.publishAhead:
+    [--alg ALG]        only of SGD_SM3_SM2, ES256, RS256 or SGD_SM2_3; without it, of all four
+    audit | wrapping | index | cookies | codes
+                       instead, of that use; all but audit become active after seconds
+    [--after SECONDS]  sooner or later; 0 is for an emergency
+  retire --kid KID     take back a key that is next, or an old one that nothing needs any more
+    [--now]            a key became known to others: out of the key set at once
+  progress             how many rows hang on which wrapping key and index version
+  reseal               seal the keys under another key-encryption key, which is one of
+    --kek-file FILE | --kek-environment NAME | --kek-command '["program", "argument"]'
+  public               print the public keys: "audit" verifies checkpoints, "signing" is a JWK set that verifies tokens
+  backup  --to DIR     copy the key file into a new or empty directory, apart from any backup of the store
+  restore --from DIR   put the key file of a backup in place; never overwrites one
 `
 
-async function create(directory: string, edge: Edge): Promise<void> {
-  const made = await createKeys(directory, 'generated')
-  for (const { file, origin } of keyOrigins(directory)) {
-    if (made.includes(file)) edge.out(`made   ${directory}/${file}`)
-    else if (origin === 'development')
-      edge.out(
-        `kept   ${directory}/${file}: made for development, production refuses it; move it away and run this again`,
-      )
-    else edge.out(`kept   ${directory}/${file}`)
-  }
+async function create({ config, edge }: Turn): Promise<number> {
+  const { directory } = config.keys
+  const made = await createKeys(config.keys, 'generated', { env: edge.env })
+  for (const file of made) edge.out(`made   ${file}`)
+  const development = readUnproven(directory).origin === 'development'
+  const keyFile = keyFileIn(directory)
+  if (development)
+    edge.out(`kept   ${keyFile}: made for development, production refuses it; move it away and run this again`)
+  else if (!made.includes(keyFile)) edge.out(`kept   ${keyFile}`)
   if (made.length > 0)
     edge.out(
-      'Back these files up (npm run keys -- backup) where only key custodians reach: what they seal opens with nothing else.',
+      'Back the key file up (npm run keys -- backup), and its key-encryption key elsewhere, where only key custodians reach: what they seal opens with nothing else.',
     )
+  return 0
 }
 
-/** The option that each command needs, if any. */
-const commands = { create: undefined, public: undefined, backup: 'to', restore: 'from', progress: undefined } as const
+async function backup({ config, edge }: Turn, to: string): Promise<number> {
+  for (const file of await backUpKeys(config, to, { env: edge.env })) edge.out(`copied   ${to}/${file}`)
+  edge.out('The key-encryption key that opens it (keys.kek) is not in it: keep that elsewhere.')
+  edge.out('Keep this where only key custodians reach, and never beside a backup of the store.')
+  return 0
+}
 
-function understand(args: readonly string[]): { command: keyof typeof commands; place: string } | undefined {
-  const options = { to: { type: 'string' }, from: { type: 'string' } } as const
+function restore({ config, edge }: Turn, from: string): number {
+  const { directory } = config.keys
+  for (const file of restoreKeys(from, directory)) edge.out(`restored ${directory}/${file}`)
+  edge.out(`It opens with the key-encryption key ${sealedUnder(directory)}; see: npm run keys -- check`)
+  return 0
+}
+
+function printPublic({ config, edge }: Turn): number {
+  const { audit, signing } = publicKeys(config.keys.directory)
+  edge.out(JSON.stringify({ audit: { keys: audit }, signing: { keys: signing } }, null, 2))
+  return 0
+}
+
+const text = { type: 'string' } as const
+const flag = { type: 'boolean' } as const
+const options = {
+  ...{ to: text, from: text, alg: text, after: text, kid: text, now: flag, json: flag },
+  ...{ 'kek-file': text, 'kek-environment': text, 'kek-command': text },
+} as const
+
+/** The options that each command takes; the first one of those in the second list must be there. */
+const commands: Readonly<
+  Record<string, { readonly takes: readonly (keyof typeof options)[]; readonly needs?: string }>
+> = {
+  create: { takes: [] },
+  list: { takes: ['json'] },
+  check: { takes: [] },
+  rotate: { takes: ['alg', 'after'] },
+  retire: { takes: ['kid', 'now'], needs: 'kid' },
+  reseal: { takes: ['kek-file', 'kek-environment', 'kek-command'] },
+  progress: { takes: [] },
+  public: { takes: [] },
+  backup: { takes: ['to'], needs: 'to' },
+  restore: { takes: ['from'], needs: 'from' },
+}
+
+/** @throws UsageError */
+function understood(args: readonly string[]) {
   try {
     const { positionals, values } = parseArgs({ args: [...args], allowPositionals: true, options })
-    const command = (Object.keys(commands) as (keyof typeof commands)[]).find((name) => name === positionals[0])
-    if (command === undefined || positionals.length > 1) return undefined
-    const needed = commands[command]
-    const place = needed === undefined ? '' : values[needed]
-    return place === undefined || Object.keys(values).some((name) => name !== needed) ? undefined : { command, place }
-  } catch {
-    return undefined
+    const [command = '', what, ...more] = positionals
+    const known = Object.hasOwn(commands, command) ? commands[command] : undefined
+    const given = Object.keys(values)
+    const fits = known && given.every((name) => known.takes.some((taken) => taken === name))
+    if (!fits || (known.needs !== undefined && !given.includes(known.needs))) throw new UsageError('')
+    if (more.length > 0 || (what !== undefined && command !== 'rotate')) throw new UsageError('')
+    return { command, what, values }
+  } catch (cause) {
+    throw new UsageError(usage, { cause })
   }
 }
 
-/** Runs one command and gives its exit code: 0 done, 2 not understood or not possible. */
+function run(turn: Turn, { command, what, values }: ReturnType<typeof understood>): number | Promise<number> {
+  if (command === 'create') return create(turn)
+  if (command === 'list') return list(turn, values.json === true)
+  if (command === 'check') return check(turn)
+  if (command === 'rotate') return rotate(turn, what, { alg: values.alg, after: values.after })
+  if (command === 'retire') return retire(turn, values.kid ?? '', values.now === true)
+  if (command === 'reseal') return reseal(turn, kekNamed(values))
+  if (command === 'progress') return printProgress(turn.config.storage.file, turn.edge)
+  if (command === 'backup') return backup(turn, values.to ?? '')
+  if (command === 'restore') return restore(turn, values.from ?? '')
+  return printPublic(turn)
+}
+
+/** Runs one command and gives its exit code: 0 done, 1 to be seen to (`check`), 2 not understood or not possible. */
 export async function runKeys(args: readonly string[], edge: Edge): Promise<number> {
   try {
-    const understood = understand(args)
-    if (!understood) {
-      edge.err(usage)
-      return 2
-    }
-    const { command, place } = understood
-    const { directory } = loadConfig('config', edge.env).keys
-    if (command === 'create') await create(directory, edge)
-    else if (command === 'progress') await printProgress(loadConfig('config', edge.env).storage.file, edge)
-    else if (command === 'backup') {
-      for (const file of backUpKeys(directory, place, Date.now())) edge.out(`copied   ${place}/${file}`)
-      edge.out('Keep this where only key custodians reach, and never beside a backup of the store.')
-    } else if (command === 'restore') {
-      for (const file of restoreKeys(place, directory)) edge.out(`restored ${directory}/${file}`)
-    } else {
-      const { audit, signing } = await publicKeys(directory)
-      edge.out(JSON.stringify({ audit, signing: { keys: signing } }, null, 2))
-    }
-    return 0
+    const asked = understood(args)
+    const config = loadConfig('config', edge.env)
+    const stillUnder = rowsStillUnder(config.storage.file)
+    return await run({ config, edge, now: Date.now(), stillUnder }, asked)
   } catch (error) {
-    if (!(error instanceof AppError)) throw error
-    edge.err(error.message)
+    if (!(error instanceof AppError || error instanceof UsageError)) throw error
+    edge.err(error.message === '' ? usage : error.message)
     return 2
   }
 }

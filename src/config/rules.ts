@@ -1,4 +1,5 @@
 /** What the settings may not be together, and what production forbids (DESIGN D16–D18), each with its remedy. */
+import { relative, resolve } from 'node:path'
 import type { Config } from '../config.ts'
 
 /** A rule that spans several settings: where it is broken, what is wrong, what to do. */
@@ -31,6 +32,9 @@ const isElsewhere = ({ issuer, listen }: Config): boolean => {
     Number(port || 80) !== listen.port
   )
 }
+
+const isInside = (directory: string, kek: Config['keys']['kek']): boolean =>
+  kek !== undefined && 'file' in kek && !relative(resolve(directory), resolve(kek.file)).startsWith('..')
 
 export const rules: readonly Rule[] = [
   {
@@ -99,6 +103,17 @@ export const rules: readonly Rule[] = [
     path: 'crypto.certified',
     broken: (c) => production(c) && c.crypto.certified === undefined,
     remedy: 'software keys are not certified (未取得商密认证); write "certified": false to accept that',
+  },
+  {
+    path: 'keys.kek',
+    broken: (c) => production(c) && c.keys.kek === undefined,
+    remedy:
+      'production seals its keys under a key-encryption key kept elsewhere; name its file, environment variable or command (keys/README.md)',
+  },
+  {
+    path: 'keys.kek.file',
+    broken: (c) => production(c) && isInside(c.keys.directory, c.keys.kek),
+    remedy: 'may not be inside keys.directory in production: a copy of that directory would hold both',
   },
   {
     path: 'channels',

@@ -1,4 +1,4 @@
-/** The kinds of value that settings have: levels, ports, seconds, addresses, origins, texts in both languages, peers. */
+/** The kinds of value that settings have: levels, ports, seconds, addresses, origins, texts in both languages, peers, KEKs. */
 import { isIP } from 'node:net'
 import { z } from 'zod'
 
@@ -13,6 +13,20 @@ export const peer = z.strictObject({
   keyFile: z.string().min(1),
   timeout: seconds.max(5),
 })
+const oneKek = {
+  error:
+    'must be exactly one of { "file": path }, { "environment": a name not beginning with YIHAO_ }, { "command": [program, argument, …] }',
+}
+/** Where a key-encryption key comes from: 32 random bytes, base64url. */
+export const kek = z.union(
+  [
+    z.strictObject({ file: z.string().min(1, oneKek) }),
+    // What begins with YIHAO_ would be taken for a setting.
+    z.strictObject({ environment: z.string().regex(/^(?!YIHAO_)[A-Za-z_]\w*$/, oneKek) }),
+    z.strictObject({ command: z.array(z.string()).nonempty(oneKek) }),
+  ],
+  oneKek,
+)
 export const bilingual = z.strictObject({ zh: z.string().min(1), en: z.string().min(1) })
 export const webAddress = z.url({ protocol: /^https?$/, error: 'must be a web address, https://…' })
 export const origin = z

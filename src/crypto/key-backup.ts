@@ -1,6 +1,6 @@
 /**
- * Backs key files up, apart from the store that they open: whoever has both has everything. Copies are readable by their
- * owner only, beside a manifest by which a damaged copy is known.
+ * Backs the key file up, apart from the store that it opens and from the key-encryption key that opens it: whoever has
+ * all three has everything. The copy is readable by its owner only, beside a manifest by which a damaged one is known.
  */
 import {
   existsSync,
@@ -16,7 +16,8 @@ import { join } from 'node:path'
 import { sm3 } from 'jose'
 import { z } from 'zod'
 import { AppError } from '#src/errors.ts'
-import { keyOrigins } from './key-store.ts'
+import { keyFileName } from './key-file.ts'
+import { loadKeys, type KeyConfig, type Surroundings } from './key-store.ts'
 
 const schema = z.strictObject({
   format: z.literal('yihao-key-backup-1'),
@@ -37,12 +38,18 @@ function write(path: string, content: string | Buffer): void {
 }
 
 /**
- * Copies the key files, which must be good ones, into a new or empty directory.
+ * Copies the key file, which must be a good one, into a new or empty directory. The KEK is not copied.
  * @returns the names of the files
  * @throws AppError `key_invalid`
  */
-export function backUpKeys(directory: string, to: string, now: number): readonly string[] {
-  const names = keyOrigins(directory).map(({ file }) => file)
+export async function backUpKeys(
+  config: KeyConfig,
+  to: string,
+  { env = {}, now = Date.now }: Surroundings = {},
+): Promise<readonly string[]> {
+  const { directory } = config.keys
+  await loadKeys({ ...config, environment: 'development' }, { env, now })
+  const names = [keyFileName]
   try {
     mkdirSync(to, { recursive: true, mode: 0o700 })
     if (readdirSync(to).length > 0) throw refused(`${to} is not empty; name a new directory`)
@@ -51,7 +58,7 @@ export function backUpKeys(directory: string, to: string, now: number): readonly
       write(join(to, name), content)
       return { name, sm3: sm3Of(content) }
     })
-    const manifest = { format: 'yihao-key-backup-1', at: new Date(now).toISOString(), files }
+    const manifest = { format: 'yihao-key-backup-1', at: new Date(now()).toISOString(), files }
     write(join(to, manifestName), `${JSON.stringify(manifest, null, 2)}\n`)
     return names
   } catch (error) {
@@ -60,7 +67,7 @@ export function backUpKeys(directory: string, to: string, now: number): readonly
 }
 
 /**
- * Puts the key files of a backup into the key directory: all of them, and over none that is there.
+ * Puts the files of a backup into the key directory: all of them, and over none that is there.
  * @returns the names of the files
  * @throws AppError `key_invalid`; nothing was written then
  */

@@ -13,6 +13,18 @@ import type { Signer } from './signer.ts'
  */
 export type KeyState = 'next' | 'active' | 'retired'
 
+/** What a key is for: tokens, tokens to us, the audit trail, and the secrets of `Keys`. */
+export type KeyUse = 'sig' | 'enc' | 'audit' | 'wrapping' | 'index' | 'pairwise' | 'rows' | 'cookies' | 'codes'
+
+/** What may be said of a key to anybody: the audit trail tells changes by it. */
+export interface KeyDescription {
+  /** Of a secret its use and number: `wrapping-2`. */
+  readonly kid: string
+  readonly use: KeyUse
+  readonly alg: string
+  readonly state: KeyState
+}
+
 export interface Stated<Key> {
   readonly key: Key
   readonly state: KeyState
@@ -25,6 +37,8 @@ export interface IndexKey {
 }
 
 export interface Keys {
+  /** Every key there is, those that are only published or only still verify among them. */
+  readonly described: readonly KeyDescription[]
   /** Those that are published; of each algorithm one is active. */
   readonly signers: readonly Stated<Signer>[]
   /** Those that tokens may be encrypted to; the retired ones still decrypt. */
@@ -38,16 +52,16 @@ export interface Keys {
   readonly pairwise: Mac
   /** Protects rows that give rights (DESIGN D11). */
   readonly rows: Mac
-  /** Binds one-time codes to their challenge. */
-  readonly codes: Mac
+  /** Bind one-time codes to their challenge. Newest first: the first is for new codes, all of them check one. */
+  readonly codes: readonly [Mac, ...Mac[]]
   /** Hides addresses in the counters of the throttle. */
   readonly limits: Mac
   /** Newest first: the first signs cookies, all of them verify. In this process, since the engine signs them at once. */
   readonly cookies: readonly Buffer[]
 }
 
-export interface KeyRing {
-  current(): Keys
+export interface KeyRing<Content extends Pick<Keys, 'described'> = Keys> {
+  current(): Content
   /** Called after each change; `current` gives the new keys then. */
   onChange(listener: () => void): void
   close(): Promise<void>

@@ -30,7 +30,9 @@ export interface DemoCity {
 }
 
 /** What of the settings the demo city needs. */
-export type CitySettings = Pick<Config, 'issuer' | 'keys' | 'demo' | 'crypto'>
+export type CitySettings = Pick<Config, 'issuer' | 'demo' | 'crypto'> & {
+  readonly keys: Pick<Config['keys'], 'directory'>
+}
 
 const secretFile = 'social-insurance.secret'
 

@@ -3,7 +3,7 @@
  * citizen's answer to a notice, or without either.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { errors, type Provider } from 'oidc-provider'
+import { errors } from 'oidc-provider'
 import type { Recorder } from '#src/audit/recorder.ts'
 import { channelNamed, type Channel, type Channels } from '#src/channels/channel.ts'
 import { AppError } from '#src/errors.ts'
@@ -15,6 +15,7 @@ import { grantsInForce, type Application, type ClaimGrant, type ReleasedClaim } 
 import type { Applications } from './applications.ts'
 import type { BrowserBinding } from './browser-binding.ts'
 import type { ClaimEnds } from './claim-ends.ts'
+import type { Engine } from './engine.ts'
 import { claimsAsked, saveGrant } from './grants.ts'
 import { noticeVersion, type Notices } from './notices.ts'
 import { askedLevel } from './policy.ts'
@@ -48,7 +49,7 @@ export interface Interactions {
 }
 
 interface Dependencies {
-  readonly provider: Provider
+  readonly engine: Engine
   readonly applications: Applications
   readonly channels: Channels
   readonly notices: Notices
@@ -60,7 +61,7 @@ interface Dependencies {
 }
 
 export function createInteractions(deps: Dependencies): Interactions {
-  const { provider, applications, channels, notices, claimEnds, browsers, recorder, now } = deps
+  const { engine, applications, channels, notices, claimEnds, browsers, recorder, now } = deps
 
   const gone = async <T>(work: Promise<T>): Promise<T> => {
     try {
@@ -73,13 +74,13 @@ export function createInteractions(deps: Dependencies): Interactions {
 
   /** Who was signed out because he had only claimed the account agrees to nothing more in its name. */
   const claimEnded = async (uid: string | undefined): Promise<boolean> => {
-    const session = uid === undefined ? undefined : await provider.Session.findByUid(uid)
+    const session = uid === undefined ? undefined : await engine.current().Session.findByUid(uid)
     return session !== undefined && claimEnds.ended(session)
   }
 
   return {
     async find(request, response, uid) {
-      const found = await gone(provider.interactionDetails(request, response))
+      const found = await gone(engine.current().interactionDetails(request, response))
       if (!(await browsers.holds(request, found.uid))) throw new AppError('attempt_gone')
       const application = await applications.get(String(found.params['client_id']))
       const prompt = found.prompt.name
@@ -102,7 +103,7 @@ export function createInteractions(deps: Dependencies): Interactions {
 
     signedIn(request, response, { accountId, level, amr, at, remember }) {
       const login = { accountId, acr: acrOf(level), amr: [...amr], ts: at, remember }
-      return gone(provider.interactionResult(request, response, { login }, { mergeWithLastSubmission: false }))
+      return gone(engine.current().interactionResult(request, response, { login }, { mergeWithLastSubmission: false }))
     },
 
     async answered(request, response, interaction, agreed) {
@@ -133,6 +134,7 @@ export function createInteractions(deps: Dependencies): Interactions {
       const person = await deps.findPerson(accountId)
       if (level >= Math.min(person?.proofing ?? 4, 2)) await notices.keep(accountId, application, answer)
       // A grant of its own for each answer: what was refused before may be agreed to now.
+      const provider = engine.current()
       const grant = new provider.Grant({ accountId, clientId: application.id })
       const consent = { grantId: await saveGrant(grant, application, [...claims, ...others], answer.claims) }
       return gone(provider.interactionResult(request, response, { consent }, { mergeWithLastSubmission: true }))
@@ -140,7 +142,7 @@ export function createInteractions(deps: Dependencies): Interactions {
 
     aborted(request, response) {
       const result = { error: 'access_denied', error_description: 'the citizen went back' }
-      return gone(provider.interactionResult(request, response, result, { mergeWithLastSubmission: false }))
+      return gone(engine.current().interactionResult(request, response, result, { mergeWithLastSubmission: false }))
     },
   }
 }

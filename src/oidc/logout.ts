@@ -11,6 +11,7 @@ import type { Outbox } from '#src/outbox/outbox.ts'
 import { postForm, type AddressOptions } from '#src/peers/registered-address.ts'
 import type { Application } from './application.ts'
 import { applicationOf } from './clients.ts'
+import type { Engine } from './engine.ts'
 
 const kind = 'logout-notice'
 const backchannelEvent = 'http://schemas.openid.net/event/backchannel-logout'
@@ -32,8 +33,9 @@ export function noticeLater(outbox: Outbox) {
 }
 
 /** Signs each notice anew at each try, since a logout token lives for two minutes only. */
-export function sendNotices(outbox: Outbox, provider: Provider, recorder: Recorder, options: AddressOptions): void {
+export function sendNotices(outbox: Outbox, engine: Engine, recorder: Recorder, options: AddressOptions): void {
   outbox.handle(kind, async ({ payload }) => {
+    const provider = engine.current()
     const { application, account, sid, jti } = payload as Notice
     const client = await provider.Client.find(application)
     if (!client?.backchannelLogoutUri) return

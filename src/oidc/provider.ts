@@ -8,7 +8,9 @@ import { errors, type Client, type Configuration, type KoaContextWithOIDC, type 
 import type { Recorder } from '#src/audit/recorder.ts'
 import { channelNamed, type Channels } from '#src/channels/channel.ts'
 import type { Config } from '#src/config.ts'
+import type { Decrypter } from '#src/crypto/decrypter.ts'
 import type { Mac } from '#src/crypto/mac.ts'
+import type { Stated } from '#src/crypto/keys.ts'
 import type { Signer } from '#src/crypto/signer.ts'
 import type { Pages } from '#src/http/pages.ts'
 import { pairwiseSubject } from '#src/identity/subject.ts'
@@ -22,14 +24,14 @@ import { createAdapter, sessionEnded } from './adapter.ts'
 import type { Applications } from './applications.ts'
 import { auditEngine } from './audit.ts'
 import type { ClaimEnds } from './claim-ends.ts'
-import { createClientKeySets } from './client-key-sets.ts'
+import type { ClientKeySets } from './client-key-sets.ts'
 import { applicationOf, clientMetadata } from './clients.ts'
 import { refuseForeignBrowsers, type BrowserBinding } from './browser-binding.ts'
 import { sayWhatWorks } from './discovery.ts'
 import { explainErrors } from './error-answers.ts'
 import { features, isFapi } from './features.ts'
 import { loadStandingGrant } from './grants.ts'
-import { noticeLater, replaceSelfSubmittingPages, sendNotices } from './logout.ts'
+import { noticeLater, replaceSelfSubmittingPages } from './logout.ts'
 import type { Notices } from './notices.ts'
 import { acrFor, createPolicy } from './policy.ts'
 import { profileOf } from './profile.ts'
@@ -59,12 +61,19 @@ export const browserPaths = [
   '/session/end/success',
 ] as const
 
-export interface EngineParts {
+/** What of the keys the engine uses; each change of them makes another provider. */
+export interface ProviderKeys {
+  readonly signers: readonly Stated<Signer>[]
+  readonly decrypters: readonly Stated<Decrypter>[]
+  readonly cookies: readonly Buffer[]
+  readonly pairwise: Mac
+}
+
+export interface ProviderParts {
   readonly config: Config
   readonly artifacts: SealedArtifacts
-  readonly signers: readonly Signer[]
-  readonly cookieKeys: readonly Buffer[]
-  readonly pairwiseMac: Mac
+  readonly keys: ProviderKeys
+  readonly keySets: ClientKeySets
   readonly applications: Applications
   readonly channels: Channels
   readonly notices: Notices
@@ -108,18 +117,18 @@ const cookieNames = (https: boolean) => ({
   resume: https ? '__Secure-yihao-resume' : 'yihao-resume',
 })
 
-function cookies(parts: EngineParts): Configuration['cookies'] {
+function cookies(parts: ProviderParts): Configuration['cookies'] {
   const https = parts.config.issuer.startsWith('https:')
   const attributes = { httpOnly: true, sameSite: 'lax', secure: https, signed: true, overwrite: true } as const
   return {
     names: cookieNames(https),
     long: { ...attributes, path: '/' },
     short: attributes,
-    keys: new Keygrip(parts.cookieKeys as Buffer[] as never, 'sm3', 'base64'),
+    keys: new Keygrip(parts.keys.cookies as Buffer[] as never, 'sm3', 'base64'),
   }
 }
 
-function ttl({ config, channels, now }: EngineParts): Configuration['ttl'] {
+function ttl({ config, channels, now }: ProviderParts): Configuration['ttl'] {
   const { tokens, login } = config
   return {
     AuthorizationCode: tokens.code,
@@ -143,7 +152,7 @@ function ttl({ config, channels, now }: EngineParts): Configuration['ttl'] {
   }
 }
 
-function configuration(parts: EngineParts): Configuration {
+function configuration(parts: ProviderParts): Configuration {
   const { config, applications, channels, now, pages } = parts
   return {
     adapter: createAdapter({
@@ -167,7 +176,7 @@ function configuration(parts: EngineParts): Configuration {
     pairwiseIdentifier: (_ctx, accountId, client) => {
       const sector = applicationOf(client)?.sector
       if (sector === undefined) throw new errors.InvalidClient('the client is no application')
-      return pairwiseSubject(parts.pairwiseMac, sector, accountId)
+      return pairwiseSubject(parts.keys.pairwise, sector, accountId)
     },
     sectorIdentifierUriValidate: () => false,
     responseTypes: ['code'],
@@ -216,23 +225,18 @@ function tellFaults(emitter: EventEmitter, onFault: (error: unknown) => void): v
   })
 }
 
-export function createEngine(parts: EngineParts): Provider {
-  const { internalHosts, timeout } = parts.config.outbox
-  const addresses = { internalHosts, timeoutMs: timeout * 1000 }
+export function createProvider(parts: ProviderParts): Provider {
   const provider = createSmProvider({
     issuer: parts.config.issuer,
     configuration: configuration(parts),
     signers:
       parts.config.crypto.policy === 'sm-only'
-        ? parts.signers.filter(({ alg }) => alg === 'SGD_SM3_SM2')
-        : parts.signers,
+        ? parts.keys.signers.filter(({ key }) => key.alg === 'SGD_SM3_SM2')
+        : parts.keys.signers,
+    decrypters: parts.keys.decrypters,
     findApplication: parts.applications.get,
     now: parts.now,
-    keySets: createClientKeySets({
-      ...addresses,
-      onUnavailable: parts.onFault,
-      now: parts.now,
-    }),
+    keySets: parts.keySets,
     onLogoutNotice: noticeLater(parts.outbox),
     onSessionEnd: async (uid) => void (await parts.artifacts.spend(sessionEnded, uid, parts.now() + sessionMarkMs)),
     acrFor,
@@ -247,6 +251,5 @@ export function createEngine(parts: EngineParts): Provider {
   replaceSelfSubmittingPages(provider, parts.pages)
   provider.on('server_error', (_ctx, error) => parts.onFault(error))
   tellFaults(provider, parts.onFault)
-  sendNotices(parts.outbox, provider, parts.recorder, addresses)
   return provider
 }

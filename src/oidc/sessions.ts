@@ -3,11 +3,12 @@
  * and the grants it held are revoked (OpenID Connect Back-Channel Logout 1.0; PIPL 15 for withdrawal).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Client, Provider } from 'oidc-provider'
+import type { Client } from 'oidc-provider'
 import { levelOfAcr, type Level } from '#src/identity/assurance.ts'
 import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 import { sessionEnded } from './adapter.ts'
 import type { ClaimEnds } from './claim-ends.ts'
+import type { Engine } from './engine.ts'
 
 export interface CitizenSession {
   readonly uid: string
@@ -50,7 +51,7 @@ interface StoredSession {
 
 interface Dependencies {
   readonly artifacts: SealedArtifacts
-  readonly provider: Provider
+  readonly engine: Engine
   readonly claimEnds: ClaimEnds
   /** Stores a logout notice in the outbox. */
   readonly notify: (client: Client, accountId: string, sid: string | undefined) => Promise<void>
@@ -60,12 +61,12 @@ const kind = 'Session'
 /** Longer than a session rolls on. */
 const markGraceMs = 7 * 86_400_000
 
-export function createSessions({ artifacts, provider, claimEnds, notify }: Dependencies): Sessions {
+export function createSessions({ artifacts, engine, claimEnds, notify }: Dependencies): Sessions {
   const stored = (accountId: string) => artifacts.byAccount<StoredSession>(kind, accountId)
 
   const leaveAll = async (accountId: string, { authorizations = {} }: StoredSession): Promise<void> => {
     for (const [id, { sid, grantId }] of Object.entries(authorizations)) {
-      const client = await provider.Client.find(id)
+      const client = await engine.current().Client.find(id)
       if (client?.backchannelLogoutUri) await notify(client, accountId, sid)
       if (grantId) await artifacts.removeByGrant(grantId)
     }
@@ -73,6 +74,7 @@ export function createSessions({ artifacts, provider, claimEnds, notify }: Depen
 
   return {
     async current(request, response) {
+      const provider = engine.current()
       const session = await provider.Session.get(provider.createContext(request, response) as never)
       const { accountId, uid, acr } = session
       return accountId === undefined || (await claimEnds.ended(session))

@@ -1,17 +1,21 @@
 /** A Signer as the engine's external signing key: no private key ever reaches the engine. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { ExternalSigningKey } from 'oidc-provider'
+import type { Stated } from '#src/crypto/keys.ts'
 import type { PublicJwk, Signer } from '#src/crypto/signer.ts'
 import { spelt } from './dialect.ts'
 
 export class SigningKey extends ExternalSigningKey {
+  /** Only the active key of an algorithm signs; the others are published, and verify. */
+  readonly active: boolean
   readonly #signer: Signer
   readonly #jwk: PublicJwk
   #kid: string
   #alg: string
 
-  constructor(signer: Signer) {
+  constructor({ key: signer, state }: Stated<Signer>) {
     super()
+    this.active = state === 'active'
     this.#signer = signer
     this.#jwk = signer.publicJwk
     this.#kid = signer.kid

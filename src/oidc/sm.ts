@@ -9,6 +9,8 @@ import * as jwa from 'oidc-provider/lib/consts/jwa.js'
 import KeyStore from 'oidc-provider/lib/helpers/keystore.js'
 import instance from 'oidc-provider/lib/helpers/weak_cache.js'
 import { Provider, type Client, type Configuration } from 'oidc-provider'
+import type { Stated } from '#src/crypto/keys.ts'
+import type { Decrypter } from '#src/crypto/decrypter.ts'
 import type { Signer } from '#src/crypto/signer.ts'
 import type { Application } from './application.ts'
 import type { ClientKeySets } from './client-key-sets.ts'
@@ -16,6 +18,7 @@ import { giveKeys, keyBehind } from './client-key-store.ts'
 import { respelt, sm2Aliases, spelling } from './dialect.ts'
 import { applicationOf, bindApplication } from './clients.ts'
 import { contentEncryption, keyManagement } from './encryption.ts'
+import { DecryptionKey } from './decryption-key.ts'
 import { SigningKey } from './signing-key.ts'
 import { publishSmKeys } from './sm-keys.ts'
 
@@ -56,7 +59,10 @@ function addTo(list: string, name: string): void {
   if (!names.includes(name)) names.push(name)
 }
 
-/** Process-wide, once: the engine's lists learn the names, its key stores keep SM2 and the NIST curves apart. */
+/**
+ * Process-wide, once: the engine's lists learn the names, its key stores keep SM2 and the NIST curves apart, and sign with
+ * none of our keys but the active ones.
+ */
 function teachEngine(): void {
   for (const list of lists.signing) addTo(list, sm2Alg)
   for (const list of lists.encryption) addTo(list, sm2Encryption)
@@ -71,7 +77,8 @@ function teachEngine(): void {
       const select = (alg: string) => original.call(this, sm ? { ...options, alg, kty: 'EC', crv: sm2Curve } : options)
       // Our own keys go by the standard name, whatever an application's library calls them.
       const own = alias ? select(sm2Alg).filter((key) => key instanceof SigningKey) : []
-      return [...own, ...select(options.alg)].filter((key) => (key.crv === sm2Curve) === sm)
+      const all = [...own, ...select(options.alg)].filter((key) => (key.crv === sm2Curve) === sm)
+      return method === 'selectForSign' ? all.filter((key) => !(key instanceof SigningKey) || key.active) : all
     }
   }
 }
@@ -160,7 +167,9 @@ function teachClient(client: Client): void {
 export interface SmProviderParts {
   readonly issuer: string
   readonly configuration: Configuration
-  readonly signers: readonly Signer[]
+  /** The active key of an algorithm before the others. */
+  readonly signers: readonly Stated<Signer>[]
+  readonly decrypters: readonly Stated<Decrypter>[]
   readonly findApplication: (id: string) => Promise<Application | undefined>
   /** Replaces the engine's one-try logout notice (engine trap 3). */
   readonly onLogoutNotice: (client: Client, subject: string, sid: string | undefined) => Promise<void>
@@ -247,7 +256,7 @@ export function createSmProvider(parts: SmProviderParts): Provider {
   teach<SessionClass>('Session', (Session) => teachSession(Session, parts))
   teach<ContextClass>('OIDCContext', (Context) => teachContext(Context, parts))
 
-  const standard = parts.signers.filter(({ alg }) => alg !== sm2Alg)
+  const standard = parts.signers.filter(({ key }) => key.alg !== sm2Alg)
   const provider = new SmProvider(parts.issuer, {
     ...parts.configuration,
     jwks: { keys: standard.map((signer) => new SigningKey(signer)) },
@@ -257,14 +266,18 @@ export function createSmProvider(parts: SmProviderParts): Provider {
   // The engine takes the method out where it knows none of the algorithms for a signature.
   if (new Set(parts.configuration.clientAuthMethods).has('private_key_jwt')) clientAuthMethods.add('private_key_jwt')
   for (const name of ['clientAuth', 'requestObject']) configuration[`${name}SigningAlgValues`]?.push(...sm2Aliases)
-  const sm = parts.signers.filter(({ alg }) => alg === sm2Alg)
+  const sm = parts.signers.filter(({ key }) => key.alg === sm2Alg)
   for (const signer of sm) keystore.add(new SigningKey(signer))
-  const published = sm.map(({ publicJwk }) => ({ ...publicJwk }))
+  for (const { key } of parts.decrypters) keystore.add(new DecryptionKey(key))
+  // A retired key still opens what was encrypted to it, but nobody is to use it any more.
+  const toUs = parts.decrypters.filter(({ state }) => state !== 'retired')
+  const published = [...sm, ...toUs].map(({ key }) => ({ ...key.publicJwk }))
   const beside = standard.length > 0
   if (!beside) jwks.keys.unshift(...published)
   publishSmKeys(provider, published, beside)
   if (sm.length > 0) {
     for (const name of ownSignatures) configuration[`${name}SigningAlgValues`]?.unshift(sm2Alg, ...sm2Aliases)
   }
+  if (toUs.length > 0) configuration['requestObjectEncryptionAlgValues']?.push(sm2Encryption)
   return provider
 }

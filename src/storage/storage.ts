@@ -139,8 +139,11 @@ export const noticeKind = 'Notice'
 /** How far the register's changes were followed; a restored store follows on from where it was. */
 export const registerCursorKind = 'RegisterCursor'
 
+/** What a node has seen of its keys and put on record. */
+export const keysSeenKind = 'KeysSeen'
+
 /** Kinds that open nothing and outlive every sign-in; of all others a restore keeps none. */
-export const lastingKinds: readonly string[] = [noticeKind, 'Release', registerCursorKind]
+export const lastingKinds: readonly string[] = [noticeKind, 'Release', registerCursorKind, keysSeenKind]
 
 export interface Artifacts {
   /**
@@ -284,7 +287,6 @@ export interface DataKeys {
 }
 
 /* Restores: what the store that was put in place does not know of itself */
-
 export interface RestoreRow {
   readonly at: number
   /** The facts of the audit record, as JSON. */

@@ -12,16 +12,16 @@ import type { Verifier } from './verifier.ts'
 
 export interface VerifierParts {
   readonly config: Pick<Config, 'verifiers' | 'city'>
-  /** Binds one-time codes. */
-  readonly codeMac: Mac
+  /** Bind one-time codes, the newest first. */
+  readonly codeMacs: () => readonly [Mac, ...Mac[]]
   readonly smsGateway: SmsGateway
   readonly now?: () => number
 }
 
 const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = {
-  sms({ config: { city, verifiers }, codeMac, smsGateway, now }) {
+  sms({ config: { city, verifiers }, codeMacs, smsGateway, now }) {
     const { failures, pause } = verifiers.sms.breaker
-    const verifier = createSmsVerifier({ ...verifiers.sms, mac: codeMac, gateway: smsGateway, city: city.name })
+    const verifier = createSmsVerifier({ ...verifiers.sms, macs: codeMacs, gateway: smsGateway, city: city.name })
     return withBreaker(verifier, { failures, pauseMs: pause * 1000, now })
   },
 }

@@ -5,6 +5,7 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createRecorder } from '#src/audit/recorder.ts'
 import { runDb } from '#src/cli/db.ts'
+import { loadConfig } from '#src/config.ts'
 import { createKeys, loadKeys } from '#src/crypto/key-store.ts'
 import { createSealer } from '#src/crypto/sealer.ts'
 import { createDirectory } from '#src/login/directory.ts'
@@ -14,6 +15,7 @@ import { openBrowser, type Browser, type Page } from '../support/browser.ts'
 import { startChild, type ChildServer } from '../support/drill-server.ts'
 import { attemptOf, codeFor, giveDocument, personOf, provePhone, signIn, signedIn, stepOf } from '../support/citizen.ts'
 import { relyingParty, type RelyingParty, type Request, type Tokens } from '../support/relying-party.ts'
+import { keysIn, rewrite } from '../support/keys.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
 import { openTrail } from '../support/trail.ts'
 
@@ -204,8 +206,8 @@ describe('npm run db', () => {
     run = commands(directory)
     backup = join(directory, 'backup')
     anchor = join(directory, 'anchor')
-    await createKeys(join(directory, 'keys'), 'development')
-    const keys = await loadKeys(join(directory, 'keys'), { production: false })
+    await createKeys({ directory: join(directory, 'keys') }, 'development')
+    const keys = await loadKeys(loadConfig('config', { YIHAO_KEYS__DIRECTORY: join(directory, 'keys') }))
     const sealer = createSealer(() => keys)
     const live = async (records: number, people: number) => {
       const file = join(directory, 'yihao.db')
@@ -216,7 +218,7 @@ describe('npm run db', () => {
       const reserve = createVault({ dataKeys: storage.dataKeys, sealer, id: 'reserve' })
       const sealing = { sealer, pseudonym: keys.pairwise, reserve }
       const recorder = createRecorder({
-        ...{ storage, sealer, signer: keys.audit, node: 'node-1', retentionDays: 184 },
+        ...{ storage, sealer, signer: () => keys.audit, node: 'node-1', retentionDays: 184 },
         ...{ checkpointRecords: 1000, checkpointSeconds: 1000 },
       })
       for (let n = 0; n < records; n += 1) await recorder.record({ type: 'login', outcome: 'ok', person: 'somebody' })
@@ -236,7 +238,7 @@ describe('npm run db', () => {
 
   it('says that the keys of another node do not open a backup', async () => {
     rmSync(join(directory, 'keys'), { recursive: true })
-    await createKeys(join(directory, 'keys'), 'development')
+    await createKeys({ directory: join(directory, 'keys') }, 'development')
     for (const args of [['check'], ['restore', '--replace']]) {
       const { code, err } = run('db', ...args, '--from', backup)
       assert.equal(code, 2)
@@ -251,10 +253,14 @@ describe('npm run db', () => {
     const erased = join(directory, 'erased')
     assert.equal(run('db', 'backup', '--to', erased).code, 0)
     assert.equal(run('db', 'check', '--from', erased).code, 0)
-    const secrets = join(directory, 'keys', 'secrets.json')
-    const content = JSON.parse(readFileSync(secrets, 'utf8')) as { index: { version: number } }
-    content.index.version = 2
-    writeFileSync(secrets, JSON.stringify(content))
+    assert.equal(run('keys', 'rotate', 'index', '--after', '0').code, 0)
+    assert.equal(run('db', 'check', '--from', erased).code, 0)
+    await rewrite(keysIn(join(directory, 'keys')), (keys) => {
+      keys.splice(
+        keys.findIndex(({ kid }) => kid === 'index-1'),
+        1,
+      )
+    })
     assert.match(run('db', 'check', '--from', erased).err, /the keys of this node do not open this backup/)
   })
 
@@ -280,7 +286,9 @@ describe('npm run db', () => {
   })
 
   it('refuses a backup whose trail is not the one an anchor signs', async () => {
-    const stranger = await openTrail({ signer: (await loadKeys(join(directory, 'keys'), { production: false })).audit })
+    const stranger = await openTrail({
+      signer: (await loadKeys(loadConfig('config', { YIHAO_KEYS__DIRECTORY: join(directory, 'keys') }))).audit,
+    })
     await stranger.recorder.record({ type: 'login', outcome: 'ok' })
     await stranger.recorder.checkpoint()
     writeFileSync(anchor, (await stranger.storage.audit.lastCheckpoint('node-1'))?.jws ?? '')

@@ -1,37 +1,47 @@
 import { strict as assert } from 'node:assert'
 import { execFile } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { auditPublicKey, createKeys, loadKeys, publicKeys } from '#src/crypto/key-store.ts'
+import { contextOf, type KeyEntry } from '#src/crypto/key-file.ts'
+import { kekOf } from '#src/crypto/kek.ts'
+import { createKeys, loadKeys, publicKeys } from '#src/crypto/key-store.ts'
 import { AppError, isAppError } from '#src/errors.ts'
+import { forge, keyFile, keysIn, rewrite, type Content } from '../support/keys.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
 
-const files = ['signing.json', 'audit.json', 'secrets.json'] as const
-type Content = Record<string, unknown> & { keys: Record<string, unknown>[]; key: Record<string, unknown> }
+const one = (keys: readonly KeyEntry[], use: string, alg?: string): KeyEntry => {
+  const found = keys.find((key) => key.use === use && (alg === undefined || key.alg === alg))
+  assert.ok(found)
+  return found
+}
 
-describe('The key files', () => {
+describe('The key file', () => {
   const directory = temporaryDirectories()
   let made: string
   before(async () => {
     made = directory()
-    await createKeys(made, 'generated')
+    await createKeys({ directory: made }, 'generated')
   })
 
-  /** A copy of good keys with one file changed. */
-  function copy(name?: (typeof files)[number], change?: (content: Content) => void): string {
+  function copy(): string {
     const there = directory()
-    for (const file of files) {
-      const text = readFileSync(join(made, file), 'utf8')
-      const content = JSON.parse(text) as Content
-      if (file === name) change?.(content)
-      writeFileSync(join(there, file), JSON.stringify(content), { mode: 0o600 })
-    }
+    for (const name of ['keyring.json', 'kek']) copyFileSync(join(made, name), join(there, name))
     return there
   }
 
-  const refusal = async (where: string, production = true): Promise<string> => {
-    const error = await loadKeys(where, { production }).then(
+  const refusal = async (where: string, environment: 'production' | 'development' = 'development'): Promise<string> => {
+    const error = await loadKeys({ ...keysIn(where), environment }).then(
       () => assert.fail('the keys were taken'),
       (thrown: unknown) => thrown,
     )
@@ -39,21 +49,26 @@ describe('The key files', () => {
     return error.detail ?? ''
   }
 
-  it('are made whole, for their owner only, and loaded', async () => {
+  it('is made whole, for its owner only, beside its KEK, and loaded', async () => {
     const where = join(directory(), 'a', 'keys')
-    assert.deepEqual(await createKeys(where, 'development'), [...files])
-    assert.deepEqual(readdirSync(where).sort(), [...files].sort(), 'nothing else is left behind')
+    assert.deepEqual(await createKeys({ directory: where }, 'development'), [join(where, 'kek'), keyFile(where)])
+    assert.deepEqual(readdirSync(where).sort(), ['kek', 'keyring.json'], 'nothing else is left behind')
     assert.equal(statSync(where).mode & 0o777, 0o700)
-    for (const file of files) assert.equal(statSync(join(where, file)).mode & 0o777, 0o600)
-    const keys = await loadKeys(where, { production: false })
+    for (const name of readdirSync(where)) assert.equal(statSync(join(where, name)).mode & 0o777, 0o600)
+    const keys = await loadKeys(keysIn(where))
     assert.deepEqual(
-      keys.signers.map(({ alg }) => alg),
-      ['SGD_SM3_SM2', 'ES256', 'RS256'],
+      keys.signers.map(({ key, state }) => [key.alg, state]),
+      ['SGD_SM3_SM2', 'ES256', 'RS256'].map((alg) => [alg, 'active']),
     )
     assert.equal(keys.audit.alg, 'SGD_SM3_SM2')
+    assert.deepEqual(
+      keys.decrypters.map(({ key, state }) => [key.alg, key.publicJwk.use, state]),
+      [['SGD_SM2_3', 'enc', 'active']],
+    )
+    const indexMacs = keys.index.map(({ mac }) => mac)
     const secrets = [
       ...(await Promise.all(
-        [keys.pairwise, keys.rows, keys.codes, keys.limits, ...keys.index.map(({ mac }) => mac)].map((mac) => mac('')),
+        [keys.pairwise, keys.rows, ...keys.codes, keys.limits, ...indexMacs].map((mac) => mac('')),
       )),
       ...keys.cookies,
     ]
@@ -61,22 +76,46 @@ describe('The key files', () => {
     assert.equal(new Set(secrets.map((secret) => Buffer.from(secret).toString('hex'))).size, secrets.length)
   })
 
-  it('are never overwritten; only what is missing is made', async () => {
-    const where = copy()
-    const before = readFileSync(join(where, 'secrets.json'), 'utf8')
-    rmSync(join(where, 'audit.json'))
-    assert.deepEqual(await createKeys(where, 'generated'), ['audit.json'])
-    assert.deepEqual(await createKeys(where, 'generated'), [])
-    assert.equal(readFileSync(join(where, 'secrets.json'), 'utf8'), before)
+  it('holds no private key in the open: each opens with the KEK, at its own place, and nowhere else', () => {
+    const content = JSON.parse(readFileSync(keyFile(made), 'utf8')) as Content
+    const kek = kekOf(Buffer.from(readFileSync(join(made, 'kek'), 'utf8'), 'base64url'))
+    const text = JSON.stringify(content)
+    for (const entry of content.keys) {
+      const secret = kek.open(entry.sealed ?? '', contextOf(entry))
+      const parts = entry.publicJwk ? Object.values(JSON.parse(secret.toString()) as Record<string, string>) : []
+      for (const part of [secret.toString('base64url'), secret.toString('hex'), ...parts])
+        assert.ok(!text.includes(part))
+      const elsewhere = [
+        { ...entry, kid: 'other' },
+        { ...entry, use: 'rows2' as never },
+      ]
+      for (const place of elsewhere)
+        assert.throws(
+          () => kek.open(entry.sealed ?? '', contextOf(place)),
+          (error) => isAppError(error, 'sealed_value_invalid'),
+        )
+    }
+    assert.ok(!text.includes(readFileSync(join(made, 'kek'), 'utf8').trim()))
   })
 
-  it('are made once by processes that start at the same time: each loads the same keys', async () => {
+  it('is never overwritten, nor is a KEK made to a file that has another', async () => {
+    const where = copy()
+    const before = readFileSync(keyFile(where), 'utf8')
+    rmSync(join(where, 'kek'))
+    assert.deepEqual(await createKeys({ directory: where }, 'generated'), [])
+    assert.equal(readFileSync(keyFile(where), 'utf8'), before)
+    assert.match(await refusal(where), /kek: is missing: the key-encryption key; put it back/)
+  })
+
+  it('is made once by processes that start at the same time: each loads the same keys', async () => {
     const where = join(directory(), 'keys')
     const script = `
       import { createKeys, loadKeys } from '#src/crypto/key-store.ts'
-      const made = await createKeys(process.argv[1], 'development')
-      const { pairwise, audit } = await loadKeys(process.argv[1], { production: false })
-      console.log(JSON.stringify({ made, keys: [pairwise.toString('hex'), audit.kid] }))
+      import { loadConfig } from '#src/config.ts'
+      const config = loadConfig('config', { YIHAO_KEYS__DIRECTORY: process.argv[1] })
+      const made = await createKeys(config.keys, 'development')
+      const { pairwise, audit } = await loadKeys(config)
+      console.log(JSON.stringify({ made, keys: [(await pairwise('x')).toString('hex'), audit.kid] }))
     `
     const start = async () => {
       const args = ['--input-type=module', '--eval', script, where]
@@ -87,110 +126,149 @@ describe('The key files', () => {
     }
     const all = await Promise.all([start(), start(), start(), start()])
     assert.equal(new Set(all.map(({ keys }) => keys.join())).size, 1)
-    assert.deepEqual(all.flatMap(({ made: own }) => own).sort(), [...files].sort())
-    assert.deepEqual(readdirSync(where).sort(), [...files].sort())
+    assert.deepEqual(all.flatMap(({ made: own }) => own).sort(), [join(where, 'kek'), keyFile(where)])
+    assert.deepEqual(readdirSync(where).sort(), ['kek', 'keyring.json'])
   })
 
-  it('are unharmed by what a crash left half written beside them', async () => {
+  it('is unharmed by what a crash left half written beside it', async () => {
     const where = directory()
-    writeFileSync(join(where, 'secrets.json.new'), '{"origin":')
-    await createKeys(where, 'generated')
-    assert.ok(await loadKeys(where, { production: true }))
+    writeFileSync(`${keyFile(where)}.1-00.new`, '{"origin":')
+    await createKeys({ directory: where }, 'generated')
+    assert.ok(await loadKeys(keysIn(where)))
   })
 
-  it('are refused where others can read them, with the remedy', async () => {
-    for (const file of files) {
+  it('is refused where others can read it or its KEK, with the remedy; a link to it elsewhere is none the worse', async () => {
+    for (const name of ['keyring.json', 'kek'])
       for (const mode of [0o604, 0o640, 0o644, 0o620]) {
         const where = copy()
-        chmodSync(join(where, file), mode)
-        assert.match(await refusal(where), new RegExp(`${file}: can be read by others; run: chmod 600`))
+        chmodSync(join(where, name), mode)
+        assert.match(await refusal(where), new RegExp(`${name}: can be read by others; run: chmod 600`))
       }
-    }
+    const where = directory()
+    for (const name of ['keyring.json', 'kek']) symlinkSync(join(made, name), join(where, name))
+    assert.ok(await loadKeys(keysIn(where)))
   })
 
-  it('are refused in production where they were made for development, and taken in development', async () => {
-    for (const file of files) {
-      const where = copy(file, (content) => void (content['origin'] = 'development'))
-      assert.match(await refusal(where), new RegExp(`${file}: was made for development; .*npm run keys -- create`))
-      assert.ok(await loadKeys(where, { production: false }))
-    }
+  it('is refused in production where it was made for development, and taken in development', async () => {
+    const where = directory()
+    await createKeys({ directory: where }, 'development')
+    assert.match(
+      await refusal(where, 'production'),
+      /keyring\.json: was made for development; .*npm run keys -- create/,
+    )
+    assert.ok(await loadKeys(keysIn(where)))
+    // Who only writes another word over it gets no further.
+    forge(where, (content) => Object.assign(content, { origin: 'generated' }))
+    assert.match(await refusal(where, 'production'), /was changed/)
   })
 
-  it('are refused where one is missing, with the command that makes it', async () => {
-    for (const file of files) {
+  it('is refused where it is missing, with the command that makes it, and told from the older form', async () => {
+    assert.match(await refusal(directory()), /keyring\.json: is missing; .*npm run keys -- create/)
+    const where = directory()
+    writeFileSync(join(where, 'signing.json'), '{}', { mode: 0o600 })
+    assert.match(await refusal(where), /signing\.json are of an older form with unsealed keys, .* move them away/)
+    await assert.rejects(createKeys({ directory: where }, 'development'), /older form/)
+  })
+
+  it('is refused where it is damaged, without quoting what is in it', async () => {
+    for (const keep of [0, 10, -2]) {
       const where = copy()
-      rmSync(join(where, file))
-      assert.match(await refusal(where), new RegExp(`${file}: is missing; .*npm run keys -- create`))
+      writeFileSync(keyFile(where), readFileSync(keyFile(where), 'utf8').slice(0, keep))
+      assert.match(await refusal(where), /keyring\.json: is damaged; restore it/)
+    }
+    for (const name of ['keyring.json', 'kek']) {
+      const where = copy()
+      writeFileSync(join(where, name), 'hunter2')
+      const error = (await loadKeys(keysIn(where)).catch((thrown: unknown) => thrown)) as AppError
+      assert.ok(!`${error.stack} ${String(error.cause)}`.includes('hunter2'))
     }
   })
 
-  it('are refused where they are damaged, without quoting what is in them', async () => {
-    for (const file of files) {
-      for (const keep of [0, 10, -2]) {
-        const where = copy()
-        const text = readFileSync(join(where, file), 'utf8')
-        writeFileSync(join(where, file), text.slice(0, keep))
-        assert.match(await refusal(where), new RegExp(`${file}: is damaged; restore it`))
-      }
-    }
+  it('is refused where it cannot be read at all', async () => {
     const where = copy()
-    writeFileSync(join(where, 'secrets.json'), 'hunter2')
-    const error = (await loadKeys(where, { production: true }).catch((thrown: unknown) => thrown)) as AppError
-    assert.ok(!`${error.message} ${String(error.cause)}`.includes('hunter2'))
+    rmSync(keyFile(where))
+    mkdirSync(keyFile(where), { mode: 0o700 })
+    assert.match(await refusal(where), /keyring\.json: cannot be read; let it belong to the user/)
   })
 
-  it('are refused where they cannot be read at all', async () => {
+  it('is told to be foreign where it is sealed under another KEK, not damaged', async () => {
     const where = copy()
-    rmSync(join(where, 'audit.json'))
-    mkdirSync(join(where, 'audit.json'), { mode: 0o700 })
-    assert.match(await refusal(where), /audit\.json: cannot be read; let it belong to the user/)
+    const other = directory()
+    await createKeys({ directory: other }, 'generated')
+    copyFileSync(join(other, 'kek'), join(where, 'kek'))
+    assert.match(await refusal(where), /sealed under another key-encryption key \([0-9a-f]{16}; keys\.kek gives/)
   })
 
-  const foreign: [what: string, file: (typeof files)[number], change: (content: Content) => void, said: RegExp][] = [
-    ['an unknown member', 'secrets.json', (c) => void (c['more'] = 1), /secrets\.json: is not such a key file/],
-    ['a secret that is too short', 'secrets.json', (c) => void (c['pairwise'] = 'AAAA'), /\(pairwise\)/],
-    ['a secret that is not base64url', 'secrets.json', (c) => void (c['rows'] = `${'A'.repeat(42)}+`), /\(rows\)/],
-    ['no cookie key', 'secrets.json', (c) => void (c['cookies'] = []), /\(cookies\)/],
-    ['a current key that is not there', 'secrets.json', (c) => wrapping(c, 'toString'), /\(wrapping\.current\)/],
-    ['no origin', 'signing.json', (c) => void delete c['origin'], /\(origin\)/],
-    ['no signing key', 'signing.json', (c) => void (c.keys = []), /\(keys\)/],
+  const changes: [what: string, change: (content: Content) => void, said: RegExp][] = [
+    ['a time', (c) => Object.assign(one(c.keys, 'sig'), { activeFrom: '2020-01-01T00:00:00Z' }), /was changed by hand/],
+    ['a public key', (c) => Object.assign(one(c.keys, 'audit').publicJwk ?? {}, { x: 'A'.repeat(43) }), /was changed/],
+    ['a key taken out', (c) => void c.keys.splice(2, 1), /was changed/],
+    ['an order of its own', (c) => void c.keys.reverse(), /was changed/],
+    ['another MAC', (c) => Object.assign(c, { mac: 'A'.repeat(43) }), /was changed/],
+    ['a MAC that is too short', (c) => Object.assign(c, { mac: 'AAAA' }), /was changed/],
+    ['an unknown member', (c) => Object.assign(c, { more: 1 }), /is not such a key file \(\(top\)\)/],
+    ['an unknown member of a key', (c) => Object.assign(one(c.keys, 'rows'), { d: 'x' }), /\(keys\.8\)/],
     [
-      'a public key to sign with',
-      'signing.json',
-      (c) => void delete c.keys[0]?.['d'],
-      /signing\.json: its key does not sign/,
+      'a private part in a public key',
+      (c) => Object.assign(c.keys[0]?.publicJwk ?? {}, { d: 'x' }),
+      /\(keys\.0\.publicJwk\)/,
     ],
+    ['another use', (c) => Object.assign(c.keys[0] as object, { use: 'signing' }), /\(keys\.0\.use\)/],
+    ['one id twice', (c) => Object.assign(c.keys[0] as object, { kid: c.keys[1]?.kid }), /\(keys\)/],
+    ['no origin', (c) => Object.assign(c, { origin: undefined }), /\(origin\)/],
+    ['no keys', (c) => Object.assign(c, { keys: [] }), /\(keys\)/],
+  ]
+  for (const [what, change, said] of changes)
+    it(`is refused with ${what}`, async () => {
+      const where = copy()
+      forge(where, change)
+      assert.match(await refusal(where), said)
+    })
+
+  const wholes: [what: string, change: (keys: KeyEntry[]) => void, said: RegExp][] = [
     [
       'halves of two keys',
-      'signing.json',
-      (c) => void Object.assign(c.keys[1]!, halves(c)),
-      /signing\.json: its key does not/,
+      (keys) => Object.assign(one(keys, 'sig', 'ES256'), { publicJwk: one(keys, 'sig', 'SGD_SM3_SM2').publicJwk }),
+      /its key \S+ \(sig ES256\) does not open, or its halves do not belong together/,
     ],
-    ['an audit key that is not SM2', 'audit.json', (c) => void Object.assign(c.key, { alg: 'ES256' }), /\(key\.alg\)/],
+    [
+      'a sealed key of another',
+      (keys) => Object.assign(one(keys, 'rows'), { sealed: one(keys, 'codes').sealed }),
+      /\(rows /,
+    ],
+    ['no private half of the active audit key', (keys) => delete one(keys, 'audit').sealed, /\(audit SGD_SM3_SM2\)/],
+    ['no key of an algorithm', (keys) => void keys.splice(1, 1), /has no active key for sig ES256/],
+    [
+      'two keys active from one moment',
+      (keys) => void keys.push({ ...one(keys, 'index'), kid: 'index-2', created: '2020-01-01T00:00:00Z' }),
+      /has two keys for index SGD_SM3_HMAC active from one moment/,
+    ],
   ]
-  function wrapping(content: Content, current: string): void {
-    Object.assign(content['wrapping'] as object, { current })
-  }
-  const halves = (content: Content) => ({ d: content.keys[0]?.['d'] })
-  for (const [what, file, change, said] of foreign)
-    it(`are refused with ${what}`, async () => assert.match(await refusal(copy(file, change)), said))
+  for (const [what, change, said] of wholes)
+    it(`is refused with ${what}`, async () => {
+      const where = copy()
+      await rewrite(keysIn(where), change)
+      assert.match(await refusal(where), said)
+    })
 
-  it('are refused where one stands in the place of another', async () => {
+  it('says everything at once that is wrong with its keys', async () => {
     const where = copy()
-    writeFileSync(join(where, 'audit.json'), readFileSync(join(where, 'signing.json')), { mode: 0o600 })
-    assert.match(await refusal(where), /audit\.json: is not such a key file/)
+    await rewrite(keysIn(where), (keys) => {
+      keys.splice(1, 1)
+      Object.assign(one(keys, 'rows'), { sealed: one(keys, 'codes').sealed })
+    })
+    assert.match(await refusal(where), /ES256.*rows/)
   })
 
-  it('give their public halves alone to those who verify', async () => {
-    const { audit, signing } = await publicKeys(made)
-    const keys = await loadKeys(made, { production: true })
-    assert.deepEqual(audit, keys.audit.publicJwk)
+  it('gives its public halves alone to those who verify, without the KEK', async () => {
+    const keys = await loadKeys(keysIn(made))
+    const where = copy()
+    rmSync(join(where, 'kek'))
+    const { audit, signing } = publicKeys(where)
+    assert.deepEqual(audit, [keys.audit.publicJwk])
     assert.deepEqual(
       signing,
-      keys.signers.map(({ publicJwk }) => publicJwk),
+      keys.signers.map(({ key }) => key.publicJwk),
     )
-    const where = copy()
-    for (const file of ['signing.json', 'secrets.json']) rmSync(join(where, file))
-    assert.deepEqual(await auditPublicKey(where), audit)
   })
 })

@@ -121,7 +121,7 @@ describe('the audit trail of a running server', () => {
     assert.ok(tokens.id_token)
     await server.app.recorder.checkpoint()
     const { loadKeys } = await import('#src/crypto/key-store.ts')
-    const keys = await loadKeys(server.config.keys.directory, { production: false })
+    const keys = await loadKeys(server.config)
     const verdicts = await verifyTrail(audit, [{ ...keys.audit.publicJwk }])
     assert.deepEqual(
       verdicts.map(({ intact, signedTo }) => [intact, signedTo]),

@@ -170,7 +170,7 @@ describe('behind a proxy', () => {
       await wire.ask({ method: 'GET', path: '/auth?client_id=first&redirect_uri=https://evil.example/', headers })
       const [row] = await audit.read(node, seq, 1)
       const { who, key } = JSON.parse(row?.body ?? '{}') as { who: string; key: string }
-      const keys = await loadKeys(server.config.keys.directory, { production: false })
+      const keys = await loadKeys(server.config)
       const wrapped = (await dataKeys.get(key))?.wrapped ?? ''
       const opened = await createSealer(() => keys).open(wrapped, key, who, identityContext)
       return (JSON.parse(opened) as { address: string }).address

@@ -116,7 +116,7 @@ describe('what an application learns', () => {
   /** Rows as another instance with the same keys would write them. */
   async function rowsOf(applications: ReturnType<typeof testApplications>) {
     const { loadKeys } = await import('#src/crypto/key-store.ts')
-    const { rows } = await loadKeys(server.config.keys.directory, { production: false })
+    const { rows } = await loadKeys(server.config)
     const written = applications.map(async (input) => {
       const application = parseApplication(input, { smOnly: false, production: false, now: server.clock.now() })
       const body = JSON.stringify(application)

@@ -6,7 +6,7 @@ import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { verifyTrail } from '#src/audit/verify.ts'
-import { auditPublicKey } from '#src/crypto/key-store.ts'
+import { publicKeys } from '#src/crypto/key-store.ts'
 import { openAuditReader } from '#src/storage/open.ts'
 import { openBrowser, type Browser, type Page } from '../support/browser.ts'
 import { childServer, type ChildServer } from '../support/child-server.ts'
@@ -42,7 +42,7 @@ describe('a server that is killed', function () {
   async function trail(): Promise<{ kept: readonly Kept[]; signedTo: number }> {
     const reader = await openAuditReader(server.file)
     try {
-      const verdicts = await verifyTrail(reader, [await auditPublicKey(server.keys)])
+      const verdicts = await verifyTrail(reader, publicKeys(server.keys).audit)
       const [verdict] = verdicts
       assert.ok(verdict && verdicts.length === 1)
       assert.ok(verdict.intact, verdict.fault)
@@ -59,7 +59,7 @@ describe('a server that is killed', function () {
   /** kill -9, look at what is on the disk, start again. */
   async function crash(): Promise<void> {
     await server.kill()
-    const seen = (await trail()).kept.map(named).filter((line) => !line.startsWith('application.'))
+    const seen = (await trail()).kept.map(named).filter((line) => !/^(application|key)\./.test(line))
     assert.deepEqual(seen, acknowledged)
     starts.push(await server.start())
   }

@@ -130,7 +130,7 @@ describe('what has ended', () => {
       grants: application.grants.map((grant) => ({ ...grant, purpose: { zh: '别的用途', en: 'Another purpose' } })),
     })
     const { loadKeys } = await import('#src/crypto/key-store.ts')
-    const { rows } = await loadKeys(server.config.keys.directory, { production: false })
+    const { rows } = await loadKeys(server.config)
     await server.app.storage.applications.put({
       ...row,
       body,

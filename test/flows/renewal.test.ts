@@ -3,12 +3,10 @@ import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { runKeys } from '#src/cli/keys.ts'
-import type { SealerKeys } from '#src/crypto/sealer.ts'
 import { startServer, type TestServer } from '../support/app.ts'
 import { openBrowser } from '../support/browser.ts'
 import { attemptOf, giveDocument, personOf, provePhone, signedIn, stepOf } from '../support/citizen.ts'
 import { relyingParty, type RelyingParty, type Tokens } from '../support/relying-party.ts'
-import { sealerKeys } from '../support/sealing.ts'
 
 const keysOf = ['yan', 'xian', 'ayiguli', 'elder'] as const
 
@@ -19,7 +17,6 @@ async function records(server: TestServer): Promise<readonly { type: string; fac
 }
 
 describe('keys that change while a city signs in', () => {
-  let keys: SealerKeys = sealerKeys([1], [1])
   let server: TestServer
   let party: RelyingParty
   const subjects = new Map<string, string>()
@@ -46,15 +43,25 @@ describe('keys that change while a city signs in', () => {
     assert.equal(answer.location, undefined)
     assert.ok(attemptOf(answer))
   }
-  const progress = async () => {
-    const out: string[] = []
-    const env = { YIHAO_STORAGE__FILE: join(server.directory, 'yihao.db') }
-    assert.equal(await runKeys(['progress'], { env, out: (line) => void out.push(line), err: assert.fail }), 0)
-    return out.join('\n')
+  const keys = async (...args: readonly string[]) => {
+    const lines: string[] = []
+    const env = {
+      YIHAO_STORAGE__FILE: join(server.directory, 'yihao.db'),
+      YIHAO_KEYS__DIRECTORY: server.config.keys.directory,
+    }
+    const tell = (line: string) => void lines.push(line)
+    const code = await runKeys(args, { env, out: tell, err: tell })
+    await server.app.takeUpKeys()
+    return { code, text: lines.join('\n') }
+  }
+  const done = async (...args: readonly string[]) => {
+    const { code, text } = await keys(...args)
+    assert.equal(code, 0, text)
+    return text
   }
 
   before(async () => {
-    server = await startServer({ overrides: { sealerKeys: () => keys } })
+    server = await startServer()
     party = relyingParty(server.url, 'first')
     for (const key of keysOf) await signsIn(key)
   })
@@ -62,7 +69,7 @@ describe('keys that change while a city signs in', () => {
 
   it('lets everybody in before, from the first moment of the new keys, and during the work', async () => {
     await everybodySignsIn()
-    keys = sealerKeys([2, 1], [2, 1])
+    for (const use of ['wrapping', 'index']) await done('rotate', use, '--after', '0')
     await Promise.all([server.app.renewal.wake(), everybodySignsIn()])
     await isTaken('yan')
     await server.app.renewal.wake()
@@ -70,9 +77,9 @@ describe('keys that change while a city signs in', () => {
   })
 
   it('shows the operator that nothing hangs on the old keys any more', async () => {
-    const text = await progress()
-    assert.match(text, /^wrapping {2}k2: 4 people, 3 keys of the store$/m)
-    assert.ok(!text.includes('k1'))
+    const text = await done('progress')
+    assert.match(text, /^wrapping {2}wrapping-2: 4 people, 3 keys of the store$/m)
+    assert.ok(!text.includes('wrapping-1'))
     assert.match(text, /^index {5}version 1: finds 4 people, 0 of them by nothing else$/m)
     assert.match(text, /^index {5}version 2: finds 4 people, 0 of them by nothing else$/m)
     const told = (await records(server)).filter(({ type }) => type.startsWith('keys.'))
@@ -85,13 +92,13 @@ describe('keys that change while a city signs in', () => {
 
   it('lets everybody in without the old keys, with the sessions and tokens from before', async () => {
     const before = new Map(sessions)
-    keys = sealerKeys([2], [2])
+    for (const kid of ['wrapping-1', 'index-1']) await done('retire', '--kid', kid)
     await server.app.renewal.wake()
     server.clock.advance(61_000)
     for (const tokens of before.values()) assert.equal((await party.userinfo(tokens.access_token)).status, 200)
     await everybodySignsIn()
     await isTaken('yan')
-    assert.ok(!(await progress()).includes('version 1'))
+    assert.ok(!(await done('progress')).includes('version 1'))
   })
 
   it('starts again with the new keys alone', async () => {

@@ -20,7 +20,7 @@ describe('the set of SM2 keys', () => {
 
   it('stands apart from the keys that stock libraries read, which refuse a set with a curve they do not know', async () => {
     server = await startServer()
-    assert.deepEqual(await keysAt('/jwks/sm'), ['SGD_SM3_SM2'])
+    assert.deepEqual(await keysAt('/jwks/sm'), ['SGD_SM3_SM2', 'SGD_SM2_3'])
     assert.deepEqual(await keysAt('/jwks'), ['ES256', 'RS256'])
   })
 
@@ -37,8 +37,8 @@ describe('the set of SM2 keys', () => {
       settings: (config) => (config['crypto'] = { policy: 'sm-only' }),
       applications: testApplications().slice(0, 1),
     })
-    assert.deepEqual(await keysAt('/jwks/sm'), ['SGD_SM3_SM2'])
-    assert.deepEqual(await keysAt('/jwks'), ['SGD_SM3_SM2'])
+    assert.deepEqual(await keysAt('/jwks/sm'), ['SGD_SM3_SM2', 'SGD_SM2_3'])
+    assert.deepEqual(await keysAt('/jwks'), ['SGD_SM3_SM2', 'SGD_SM2_3'])
   })
 
   it('answers a GET and nothing else', async () => {

@@ -9,9 +9,11 @@ import { calculateJwkThumbprint, decodeProtectedHeader, exportSPKI, importJWK, s
 import KeyStore from 'oidc-provider/lib/helpers/keystore.js'
 import * as jwa from 'oidc-provider/lib/consts/jwa.js'
 import smCrypto from 'sm-crypto'
+import { SigningKey } from '#src/oidc/signing-key.ts'
 import { startServer, type TestServer } from '../support/app.ts'
 import { personOf, signedIn } from '../support/citizen.ts'
 import { relyingParty } from '../support/relying-party.ts'
+import { newSigner } from '../support/trail.ts'
 
 const sm2Key = { kty: 'EC', crv: 'sm2p256v1', alg: 'SGD_SM3_SM2', use: 'sig', x: 'x', y: 'y', kid: 'sm' }
 const p256Key = { kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig', x: 'x', y: 'y', kid: 'es' }
@@ -64,6 +66,20 @@ describe('the SM seam', () => {
       ['sm2p256v1', 'sm2p256v1'],
       ['sm2p256v1', 'sm2p256v1'],
     ])
+  })
+
+  it('signs with active keys alone, whatever stands before them, and verifies with all', async () => {
+    const states = ['retired', 'next', 'active'] as const
+    const stated = await Promise.all(states.map(async (state) => ({ key: await newSigner(), state })))
+    const store = new KeyStore()
+    for (const one of stated) store.add(new SigningKey(one))
+    const kids = (keys: readonly object[]) => keys.map((key) => (key as { kid: string }).kid)
+    assert.deepEqual(kids(store.selectForSign({ alg: 'SGD_SM3_SM2' })), [stated[2]?.key.kid])
+    assert.deepEqual(kids(store.selectForSign({ alg: 'SGD_SM3_SM2', kid: stated[0]?.key.kid ?? '' })), [])
+    assert.deepEqual(
+      kids(store.selectForVerify({ alg: 'SGD_SM3_SM2' })),
+      stated.map(({ key }) => key.kid),
+    )
   })
 
   it('gives ID tokens that sm-crypto verifies', () => {
@@ -125,7 +141,8 @@ describe('the SM seam', () => {
     }
     const provider = createSmProvider({
       issuer: 'https://id.example.gov.cn',
-      signers: [signer],
+      signers: [{ key: signer, state: 'active' }],
+      decrypters: [],
       configuration: {
         clients: [metadata as never],
         enabledJWA: enabledAlgorithms(true),

@@ -46,7 +46,7 @@ export async function openTrail(options: Options = {}): Promise<Trail> {
   const recorder = createRecorder({
     storage: { dataKeys: storage.dataKeys, audit: options.audit?.(storage.audit) ?? storage.audit },
     sealer,
-    signer,
+    signer: () => signer,
     node,
     retentionDays: 184,
     checkpointRecords,

@@ -12,7 +12,9 @@ import { verifierContract } from '../contracts/verifier.ts'
 
 const phone = '+8619900000001'
 const city = { zh: '示例市', en: 'Example City' }
-const settings = { mac: createSoftwareMac(randomBytes(32)), city, validity: 300, largeTypeValidity: 600, tries: 5 }
+const newMac = () => createSoftwareMac(randomBytes(32))
+const mac = newMac()
+const settings = { macs: () => [mac] as const, city, validity: 300, largeTypeValidity: 600, tries: 5 }
 
 function smsUnderTest(timeoutMs?: number) {
   const outbox = createOutboxGateway()
@@ -137,10 +139,24 @@ describe('the sms verifier', () => {
     const { keep } = await verifier.begin(claim, phone)
     const other = createSmsVerifier({
       ...settings,
-      mac: createSoftwareMac(randomBytes(32)),
+      macs: () => [newMac()],
       gateway: createOutboxGateway(),
     })
     assert.equal((await other.finish(claim, keep, code())).ok, false)
+  })
+
+  it('takes a code that was sent before its key was rotated, and binds new ones with the new key alone', async () => {
+    const { verifier, code, outbox } = smsUnderTest()
+    const { keep } = await verifier.begin(claim, phone)
+    const newer = newMac()
+    const rotated = createSmsVerifier({ ...settings, macs: () => [newer, mac], gateway: outbox })
+    assert.equal((await rotated.finish(claim, keep, code())).ok, true)
+    const after = (await rotated.begin(claim, phone)).keep
+    const sent = code()
+    assert.equal((await verifier.finish(claim, after, sent)).ok, false, 'the old key knows nothing of it')
+    const later = createSmsVerifier({ ...settings, macs: () => [newer], gateway: outbox })
+    assert.equal((await later.finish(claim, after, sent)).ok, true)
+    assert.equal((await later.finish(claim, keep, code())).ok, false)
   })
 })
 
@@ -159,7 +175,7 @@ describe('the outbox gateway', () => {
 describe('the registry of verifiers', () => {
   const parts = {
     config: { city: { name: city }, verifiers: { sms: { ...settings, breaker: { failures: 5, pause: 30 } } } } as never,
-    codeMac: settings.mac,
+    codeMacs: settings.macs,
     smsGateway: createOutboxGateway(),
   }
 

@@ -16,7 +16,8 @@ import { codeText } from './texts.ts'
 
 interface Dependencies {
   readonly gateway: SmsGateway
-  readonly mac: Mac
+  /** The first is for new codes, all of them check one: a code outlives the change of its key. */
+  readonly macs: () => readonly [Mac, ...Mac[]]
   readonly city: { readonly zh: string; readonly en: string }
   /** Seconds. */
   readonly validity: number
@@ -38,10 +39,10 @@ const keepSchema = boundSchema.extend({ mac: z.string() })
 const codeLength = 6
 
 export function createSmsVerifier(deps: Dependencies): Verifier {
-  const macOf = (bound: z.infer<typeof boundSchema>, code: string): Promise<Buffer> => {
+  const macOf = (mac: Mac, bound: z.infer<typeof boundSchema>, code: string): Promise<Buffer> => {
     const { attempt, challenge, phone, expiresAt, reference } = bound
     const parts = ['yihao sms', challenge, attempt, phone, expiresAt, reference, code]
-    return deps.mac(JSON.stringify(parts))
+    return mac(JSON.stringify(parts))
   }
 
   return {
@@ -67,7 +68,7 @@ export function createSmsVerifier(deps: Dependencies): Verifier {
       const bound = { attempt: claim.attempt, challenge: randomUUID(), phone, expiresAt, reference }
       return {
         show: { digits: codeLength, minutes },
-        keep: { ...bound, mac: (await macOf(bound, code)).toString('base64url') },
+        keep: { ...bound, mac: (await macOf(deps.macs()[0], bound, code)).toString('base64url') },
         expiresAt,
       }
     },
@@ -78,10 +79,11 @@ export function createSmsVerifier(deps: Dependencies): Verifier {
       const { phone, mac, expiresAt, reference } = kept.data
       if (claim.now >= expiresAt) return { ok: false, reason: 'expired' }
       // Full-width digits and the spaces people put in between are the same code.
-      const expected = await macOf(kept.data, compact(typeof input === 'string' ? input : ''))
+      const code = compact(typeof input === 'string' ? input : '')
       const given = Buffer.from(mac, 'base64url')
-      const right = given.length === expected.length && timingSafeEqual(given, expected)
-      if (!right) return { ok: false, reason: 'mismatch' }
+      const expected = await Promise.all(deps.macs().map((key) => macOf(key, kept.data, code)))
+      const right = expected.filter((due) => given.length === due.length && timingSafeEqual(given, due))
+      if (right.length === 0) return { ok: false, reason: 'mismatch' }
       return {
         ok: true,
         evidence: { verifier: 'sms', amr: ['sms'], level: 2, at: claim.now, reference, subject: { phone } },
