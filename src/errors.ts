@@ -118,6 +118,11 @@ const table = {
   /* Start-up and operation; never shown to citizens */
   config_invalid: { status: 500, zh: '系统配置有误。', en: 'The configuration is invalid.' },
   key_invalid: { status: 500, zh: '系统密钥有误。', en: 'A key file is missing or invalid.' },
+  key_unavailable: {
+    status: 503,
+    zh: '系统暂时不可用，请稍后再试。',
+    en: 'The service is unavailable for the moment. Please try again later.',
+  },
   sealed_value_invalid: { status: 500, zh: '数据校验未通过。', en: 'A sealed value did not open.' },
   storage_unavailable: {
     status: 503,

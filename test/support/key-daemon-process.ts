@@ -1,0 +1,57 @@
+/** A key daemon in a process of its own, for tests that kill it, stop it and start it again with the same keys. */
+import { strict as assert } from 'node:assert'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createDaemon } from '#src/agents/key-daemon/daemon.ts'
+import { newKeySeed, ringOf, softwareKeys, type KeySeed } from './software-ring.ts'
+
+export interface DaemonProcess {
+  readonly socket: string
+  readonly seed: KeySeed
+  /** Starts it and waits until it listens. */
+  start(): Promise<void>
+  /** Sends it a signal, `SIGSTOP` for example. */
+  signal(name: NodeJS.Signals): void
+  /** Sends it a signal that ends it, and waits for the end; gives its exit code. */
+  end(name: NodeJS.Signals): Promise<number | null>
+}
+
+/** @param directory an empty one, of this test alone */
+export async function daemonProcess(directory: string, deadlineMs = 2000): Promise<DaemonProcess> {
+  const [socket, seedFile] = [join(directory, 'run', 'keys'), join(directory, 'seed.json')]
+  const seed = await newKeySeed()
+  writeFileSync(seedFile, JSON.stringify(seed), { mode: 0o600 })
+  let child: ChildProcess | undefined
+  const alive = (): ChildProcess => {
+    assert.ok(child && child.exitCode === null && child.signalCode === null, 'the daemon does not run')
+    return child
+  }
+  return {
+    socket,
+    seed,
+    async start() {
+      child = spawn(process.execPath, [import.meta.filename, socket, seedFile, String(deadlineMs)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      assert.ok(child.stdout)
+      const [said] = (await once(child.stdout, 'data')) as [Buffer]
+      assert.equal(said.toString(), 'listening\n')
+    },
+    signal: (name) => void alive().kill(name),
+    async end(name) {
+      const exit = once(alive(), 'exit')
+      alive().kill(name)
+      return ((await exit) as [number | null])[0]
+    },
+  }
+}
+
+if (import.meta.main) {
+  const [socket = '', seedFile = '', deadlineMs] = process.argv.slice(2)
+  const seed = JSON.parse(readFileSync(seedFile, 'utf8')) as KeySeed
+  const daemon = await createDaemon(ringOf(await softwareKeys(seed)), { socket, deadlineMs: Number(deadlineMs) })
+  process.on('SIGTERM', () => void daemon.close().then(() => process.exit(0)))
+  process.stdout.write('listening\n')
+}
