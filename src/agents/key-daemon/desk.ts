@@ -31,7 +31,10 @@ function named<Found>(found: Found | undefined, what: string): Found {
 
 /** Keys of any state: what a server asks for was in force a moment ago. */
 const signerOf = ({ signers, audit }: Keys, kid: string) =>
-  named([...signers.map(({ key }) => key), audit].find((signer) => signer.kid === kid), 'signer')
+  named(
+    [...signers.map(({ key }) => key), audit].find((signer) => signer.kid === kid),
+    'signer',
+  )
 
 const decrypterOf = ({ decrypters }: Keys, kid: string) =>
   named(decrypters.find(({ key }) => key.kid === kid)?.key, 'decrypter')

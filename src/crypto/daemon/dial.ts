@@ -35,7 +35,9 @@ function keysOf(message: unknown): unknown {
   const said = greeting.safeParse(message)
   if (!said.success) throw new WireFault('what listens at the socket is no key daemon')
   if (said.data.version !== hello.version)
-    throw new WireFault(`the key daemon speaks version ${said.data.version}, this server ${hello.version}; restart the older`)
+    throw new WireFault(
+      `the key daemon speaks version ${said.data.version}, this server ${hello.version}; restart the older`,
+    )
   return said.data['keys']
 }
 
@@ -43,7 +45,8 @@ function keysOf(message: unknown): unknown {
 const faultOf = (error: unknown, socket: string): AppError => {
   if (isAppError(error)) return error
   const { code, message } = error as NodeJS.ErrnoException
-  const detail = error instanceof WireFault ? message : `no connection to the key daemon at ${socket} (${code ?? message})`
+  const detail =
+    error instanceof WireFault ? message : `no connection to the key daemon at ${socket} (${code ?? message})`
   return new AppError('key_unavailable', { detail })
 }
 

@@ -42,7 +42,8 @@ export async function openDaemonRing(settings: DaemonSettings): Promise<DaemonRi
     },
     onKeys(described) {
       const description = descriptionSchema.safeParse(described)
-      if (!description.success) throw new WireFault('the key daemon describes its keys in another way; restart the older program')
+      if (!description.success)
+        throw new WireFault('the key daemon describes its keys in another way; restart the older program')
       if (isDeepStrictEqual(description.data, known)) return
       known = description.data
       keys = remoteKeys(known, link.ask)

@@ -52,7 +52,10 @@ export type Refusal = z.infer<typeof refusal>
 const result = z.union([z.string(), z.boolean()])
 /** Bytes are base64url. */
 export type Result = z.infer<typeof result>
-export const answerSchema = z.union([z.strictObject({ id: number, result }), z.strictObject({ id: number, error: refusal })])
+export const answerSchema = z.union([
+  z.strictObject({ id: number, result }),
+  z.strictObject({ id: number, error: refusal }),
+])
 export type Answer = { readonly result: Result } | { readonly error: Refusal }
 
 export const greeting = z.looseObject({ hello: z.literal(hello.hello), version: number })

@@ -97,9 +97,7 @@ describe('Keys in the key daemon', function () {
       return Buffer.from(payload).toString()
     }
     const numbers = Array.from({ length: 100 }, (_, n) => n)
-    const [ours, theirs] = await Promise.all(
-      [ring, other].map((of) => Promise.all(numbers.map((n) => sign(of, n)))),
-    )
+    const [ours, theirs] = await Promise.all([ring, other].map((of) => Promise.all(numbers.map((n) => sign(of, n)))))
     assert.deepEqual(ours, numbers.map(String))
     assert.deepEqual(theirs, numbers.map(String))
     await other.close()
@@ -116,16 +114,29 @@ describe('Keys in the key daemon', function () {
       Array.from({ length: count }, (_, n) => (everySort(keys)[n % 4] as () => Promise<unknown>)())
 
     for (const how of ['SIGKILL', 'SIGTERM'] as const)
-      it(`is ended by ${how} and started again in the middle of 200 questions answers them all`, async () => {
-        const { onChange } = ring
-        onChange(() => assert.fail('the keys are the same'))
-        const answers = Promise.all(many(ring.current(), 200))
-        await ring.current().pairwise('the first are under way')
-        await daemon.end(how)
-        const later = Promise.all(many(ring.current(), 50))
-        await daemon.start()
-        assert.equal((await answers).length, 200)
-        assert.equal((await later).length, 50)
+      it(`is ended by ${how} and started again under 200 askers answers them all`, async () => {
+        ring.onChange(() => assert.fail('the keys are the same'))
+        const sorts = everySort(ring.current())
+        let answered = 0
+        let restarted = false
+        let across = 0
+        const asker = async (n: number): Promise<void> => {
+          for (let round = 0; round < 5 || !restarted; round += 1) {
+            const began = restarted
+            await (sorts[(n + round) % sorts.length] as () => Promise<unknown>)()
+            answered += 1
+            if (began !== restarted) across += 1
+          }
+        }
+        const askers = Promise.all(Array.from({ length: 200 }, (_, n) => asker(n)))
+        const restart = async (): Promise<void> => {
+          await until(() => answered > 300)
+          await daemon.end(how)
+          await daemon.start()
+          restarted = true
+        }
+        await Promise.all([askers, restart()])
+        assert.equal(across, 200, 'each asker was waiting while there was no daemon')
         assert.ok(ring.healthy())
       })
 
@@ -213,7 +224,10 @@ describe('Keys in the key daemon', function () {
         now.signers.map(({ key, state }) => [key.kid, state]),
         states.map(({ key, state }) => [key.kid, state]),
       )
-      assert.deepEqual(now.index.map(({ version }) => version), [2, 1])
+      assert.deepEqual(
+        now.index.map(({ version }) => version),
+        [2, 1],
+      )
       await before.sign(Buffer.from('begun before'))
 
       keys.change(changed)
@@ -234,15 +248,16 @@ describe('Keys in the key daemon', function () {
       const directory = newDirectory()
       for (const mode of [0o777, 0o755, 0o770, 0o701]) {
         chmodSync(directory, mode)
-        await assert.rejects(opening({ socket: join(directory, 'keys') }), says('config_invalid', /chmod 700/), String(mode))
+        await assert.rejects(
+          opening({ socket: join(directory, 'keys') }),
+          says('config_invalid', /chmod 700/),
+          String(mode),
+        )
       }
     })
 
     it('with a path that no socket can have', () =>
-      assert.rejects(
-        opening({ socket: join(newDirectory(), 'k'.repeat(108)) }),
-        says('config_invalid', /too long/),
-      ))
+      assert.rejects(opening({ socket: join(newDirectory(), 'k'.repeat(108)) }), says('config_invalid', /too long/)))
 
     const strangers: readonly (readonly [string, Buffer, RegExp])[] = [
       ['speaks another version', frame({ ...hello, version: 2 }), /version 2/],
