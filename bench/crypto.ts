@@ -2,7 +2,8 @@
 import { CompactSign, compactVerify, exportJWK, generateKeyPair, sm2Sign, sm2Verify } from 'jose'
 import * as upstream from 'jose-upstream'
 import smCrypto from 'sm-crypto'
-import { createSoftwareSealer } from '#src/crypto/software-sealer.ts'
+import { createSealer } from '#src/crypto/sealer.ts'
+import { createSoftwareKeyWrapper } from '#src/crypto/software-key-wrapper.ts'
 
 const data = new Uint8Array(Buffer.from('x'.repeat(400)))
 const sm2 = await generateKeyPair('SGD_SM3_SM2', { extractable: true })
@@ -18,7 +19,8 @@ const token = await new CompactSign(data).setProtectedHeader(header('SGD_SM3_SM2
 const esToken = await new upstream.CompactSign(data).setProtectedHeader(header('ES256')).sign(es256.privateKey)
 
 const key = new Uint8Array(32).fill(7)
-const sealer = createSoftwareSealer({ wrapping: { current: '1', keys: { 1: key } }, index: { version: 1, key } })
+const wrapper = createSoftwareKeyWrapper({ current: '1', keys: { 1: key } })
+const sealer = createSealer(() => ({ wrapper, index: [] }))
 const dataKey = await sealer.newDataKey('bench')
 const sealed = await sealer.seal(dataKey, 'bench', 'x'.repeat(1000), 'bench')
 

@@ -11,7 +11,7 @@ import type { Config } from './config.ts'
 import { loadKeys } from './crypto/key-store.ts'
 import { peerFrom } from './peers/shared-key.ts'
 import { runSelfTest } from './crypto/self-test.ts'
-import { createSoftwareSealer } from './crypto/software-sealer.ts'
+import { createSealer, type SealerKeys } from './crypto/sealer.ts'
 import { AppError } from './errors.ts'
 import { createLogger, type Logger } from './http/log.ts'
 import { createPages } from './http/pages.ts'
@@ -28,6 +28,7 @@ import { createOwnership } from './login/ownership.ts'
 import { createProofing } from './login/proofing.ts'
 import { createRegisterChanges } from './login/register-changes.ts'
 import { createRegisterCheck } from './login/register-check.ts'
+import { createRenewal, type Renewal } from './login/renewal.ts'
 import { createSignIn } from './login/sign-in.ts'
 import { createThrottle } from './login/throttle.ts'
 import type { ApplicationInput } from './oidc/application.ts'
@@ -45,13 +46,14 @@ import { createOutbox, type Outbox } from './outbox/outbox.ts'
 import { selfApplication } from './portal/self.ts'
 import type { Link } from './portal/home.ts'
 import { createSite } from './portal/site.ts'
-import { createSealedArtifacts, openArtifactKey } from './storage/sealed-artifacts.ts'
+import { createSealedArtifacts } from './storage/sealed-artifacts.ts'
 import { withBreaker } from './register/breaker.ts'
 import { followRegister, type RegisterFollower } from './register/follow.ts'
 import { createHttpRegister } from './register/http-register.ts'
-import { openStorage } from './storage/open.ts'
+import { openProtectedStorage } from './storage/open.ts'
 import { sweepInBackground } from './storage/sweeper.ts'
 import { registerCursorKind, type Storage } from './storage/storage.ts'
+import { createVault } from './storage/vault.ts'
 import { createVerifiers } from './verifiers/registry.ts'
 import { createHttpGateway } from './verifiers/sms/http-gateway.ts'
 import type { SmsGateway } from './verifiers/sms/gateway.ts'
@@ -65,6 +67,8 @@ export interface Overrides {
   readonly prepareApplication?: (input: unknown) => unknown
   /** Applications the front page leads to. */
   readonly links?: readonly Link[]
+  /** Wrapping and index keys that change while the server runs. */
+  readonly sealerKeys?: () => SealerKeys
   readonly now?: () => number
   readonly log?: Logger
 }
@@ -76,6 +80,7 @@ export interface App {
   readonly recorder: Recorder
   readonly outbox: Outbox
   readonly registerFollower: RegisterFollower
+  readonly renewal: Renewal
   readonly log: Logger
   /** Stops timers, sends nothing more, signs the audit trail's head and closes the store. */
   close(): Promise<void>
@@ -116,11 +121,18 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const engines = await runSelfTest()
   if (engines.sm2 !== 'native') log.warn(engines, 'this runtime has no native SM2: signing falls back to sm-crypto')
   const keys = await loadKeys(config.keys.directory, { production })
-  const sealer = createSoftwareSealer(keys.sealer)
-  const storage = await openStorage(config.storage, now)
-
-  const artifactKey = await openArtifactKey(storage.dataKeys, sealer)
-  const artifacts = createSealedArtifacts({ artifacts: storage.artifacts, sealer, key: artifactKey })
+  const sealer = createSealer(overrides.sealerKeys ?? (() => keys))
+  const storage = await openProtectedStorage(config.storage, {
+    rowMac: keys.rows,
+    now,
+    onTampered(person) {
+      log.error('the row of a person was changed outside; refused')
+      recorder.record({ type: 'person.tampered', outcome: 'refused', person }).catch(onFault)
+    },
+  })
+  const vault = (id: string) => createVault({ dataKeys: storage.dataKeys, sealer, id, now })
+  const artifactVault = vault('artifacts')
+  const artifacts = createSealedArtifacts({ artifacts: storage.artifacts, vault: artifactVault })
 
   const recorder = createRecorder({ storage, sealer, signer: keys.audit, ...config.audit, now, onFault })
   await recordRestores(storage, recorder)
@@ -161,16 +173,17 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     [...channels.values()].flatMap((channel) => channel.verifiers),
     { config, codeMac: keys.codes, smsGateway: gateway, now },
   )
-  const directory = createDirectory({ storage, sealer, now })
+  const sealing = { sealer, pseudonym: keys.pairwise, reserve: vault('reserve') }
+  const directory = createDirectory({ storage, ...sealing, now })
   const throttle = createThrottle({ storage, login, sms: config.verifiers.sms, now })
-  const devices = createDevices({ artifacts, storage, directory, perPerson: login.knownDevices, now })
+  const devices = createDevices({ artifacts, directory, perPerson: login.knownDevices, now })
   const register = overrides.register ?? (await registerFor(config, now))
   const check = createRegisterCheck(register, { onUnavailable })
   const ownership = createOwnership({
     directory,
     recorder,
     notices: createCitizenNotices({
-      ...{ outbox, gateway, sealer, key: artifactKey, storage, recorder },
+      ...{ outbox, gateway, vault: artifactVault, storage, recorder },
       ...{ city: city.name, hotline: city.hotline, now },
     }),
     endSessions: (person, below) => sessions.endBelow(person, below),
@@ -248,6 +261,8 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   })
 
   const stopSweeping = sweepInBackground(storage, now, onFault)
+  const onProgress = (progress: object) => log.info(progress, 'keys are renewed')
+  const renewal = createRenewal({ storage, ...sealing, recorder, onProgress, onFault, now })
   outbox.start()
   const registerFollower = followRegister({
     register,
@@ -265,9 +280,11 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     recorder,
     outbox,
     registerFollower,
+    renewal,
     log,
     async close() {
       stopSweeping()
+      await renewal.stop()
       await registerFollower.stop()
       following?.stop()
       await outbox.close()

@@ -34,6 +34,9 @@ export type EventType =
   | 'logout'
   | 'logout.notice'
   | 'application.seeded'
+  | 'keys.rewrapped'
+  | 'keys.reindexed'
+  | 'person.tampered'
   | 'store.restored'
   | 'request.refused'
 
@@ -90,6 +93,9 @@ export function retentionKey(at: number, retentionDays: number): { readonly id: 
   return { id: `audit:${date.toISOString().slice(0, 7)}`, expiresAt: next + retentionDays * day }
 }
 
+/** A key is read anew after this long: it may have been wrapped anew since, and the old wrapping key retired. */
+const keyAgeMs = 60_000
+
 export const identityContext = 'audit.identity'
 
 interface Waiting {
@@ -100,7 +106,7 @@ interface Waiting {
 
 export function createRecorder(deps: Dependencies): Recorder {
   const { storage, sealer, signer, node, now = Date.now } = deps
-  const keys = new Map<string, Promise<string>>()
+  const keys = new Map<string, { readonly at: number; readonly wrapped: Promise<string> }>()
   let waiting: Waiting[] = []
   let appending: Promise<void> | undefined
   /** What this process itself made durable last: signing it, not what the store says, shows a row changed since. */
@@ -112,16 +118,15 @@ export function createRecorder(deps: Dependencies): Recorder {
 
   const loadKey = (at: number): Promise<string> => {
     const { id, expiresAt } = retentionKey(at, deps.retentionDays)
-    let key = keys.get(id)
-    if (!key) {
-      key = (async () => {
-        const known = await storage.dataKeys.get(id)
-        return (known ?? (await storage.dataKeys.add({ id, wrapped: await sealer.newDataKey(id), expiresAt }))).wrapped
-      })()
-      key.catch(() => keys.delete(id))
-      keys.set(id, key)
-    }
-    return key
+    const held = keys.get(id)
+    if (held && Math.abs(at - held.at) < keyAgeMs) return held.wrapped
+    const wrapped = (async () => {
+      const known = await storage.dataKeys.get(id)
+      return (known ?? (await storage.dataKeys.add({ id, wrapped: await sealer.newDataKey(id), expiresAt }))).wrapped
+    })()
+    wrapped.catch(() => keys.delete(id))
+    keys.set(id, { at, wrapped })
+    return wrapped
   }
 
   const bodyOf = async (event: AuditEvent, at: number): Promise<string> => {

@@ -6,9 +6,11 @@ import { parseArgs } from 'node:util'
 import { carryOver, provenMissing, type CarriedOver } from '../audit/carry-over.ts'
 import { loadConfig, type Config } from '../config.ts'
 import { loadKeys, type Keys } from '../crypto/key-store.ts'
-import { createSoftwareSealer } from '../crypto/software-sealer.ts'
+import { createSealer } from '../crypto/sealer.ts'
 import { AppError, isAppError } from '../errors.ts'
 import { tryKeys } from '../login/person-rows.ts'
+import { setsIn } from '../storage/index-sets.ts'
+import { createPersonMac } from '../storage/person-mac.ts'
 import { backUp, type Manifest } from '../storage/sqlite/backup.ts'
 import { checkBackup, restoreStore, type Proof, type Restored, type Sample } from '../storage/sqlite/restore.ts'
 import { anchorsIn } from './anchors.ts'
@@ -60,13 +62,17 @@ function understood(args: readonly string[]) {
 }
 
 const proofBy = (keys: Keys): Proof => {
-  const sealer = createSoftwareSealer(keys.sealer)
-  const open = async ({ dataKey, person }: Sample): Promise<void> => {
+  const sealer = createSealer(() => keys)
+  const open = async ({ dataKey, person, indexSets }: Sample): Promise<void> => {
     if (dataKey) await sealer.seal(dataKey.wrapped, dataKey.id, '', 'restore')
-    if (person) await tryKeys(sealer, person)
+    if (person) await tryKeys({ sealer, pseudonym: keys.pairwise }, person)
+    const inForce = sealer.indexVersions()
+    if (indexSets.flatMap(setsIn).some((set) => !set.some((version) => inForce.includes(version))))
+      throw new AppError('sealed_value_invalid', { detail: 'rows are found by an index key that is not here' })
   }
   return {
     mac: (text) => keys.rows(`store backup|${text}`),
+    personMac: createPersonMac(keys.rows),
     tryKeys: (sample) =>
       open(sample).catch((cause: unknown) => {
         if (!isAppError(cause, 'sealed_value_invalid')) throw cause

@@ -11,10 +11,12 @@ import { join } from 'node:path'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, hmacSm3 } from 'jose'
 import { z } from 'zod'
 import { AppError } from '#src/errors.ts'
+import type { KeyWrapper } from './key-wrapper.ts'
+import type { IndexKey } from './keys.ts'
 import type { Mac } from './mac.ts'
 import type { PublicJwk, Signer } from './signer.ts'
+import { createSoftwareKeyWrapper } from './software-key-wrapper.ts'
 import { createSoftwareMac } from './software-mac.ts'
-import type { SealerKeys } from './software-sealer.ts'
 import { createSoftwareSigner } from './software-signer.ts'
 
 const origin = z.enum(['development', 'generated'])
@@ -46,7 +48,8 @@ type Name = keyof typeof schemas
 export interface Keys {
   readonly signers: readonly Signer[]
   readonly audit: Signer
-  readonly sealer: SealerKeys
+  readonly wrapper: KeyWrapper
+  readonly index: readonly IndexKey[]
   readonly pairwise: Mac
   /** Newest first: the first signs cookies, all of them verify. */
   readonly cookies: readonly Buffer[]
@@ -199,13 +202,11 @@ export async function loadKeys(directory: string, options: { readonly production
   return {
     signers: await Promise.all(signing.keys.map((jwk) => signerOf(directory, 'signing', jwk))),
     audit: await signerOf(directory, 'audit', audit.key),
-    sealer: {
-      wrapping: {
-        current: secrets.wrapping.current,
-        keys: Object.fromEntries(Object.entries(secrets.wrapping.keys).map(([id, text]) => [id, bytes(text)])),
-      },
-      index: { version: secrets.index.version, key: bytes(secrets.index.key) },
-    },
+    wrapper: createSoftwareKeyWrapper({
+      current: secrets.wrapping.current,
+      keys: Object.fromEntries(Object.entries(secrets.wrapping.keys).map(([id, text]) => [id, bytes(text)])),
+    }),
+    index: [{ version: secrets.index.version, mac: mac(secrets.index.key) }],
     pairwise: mac(secrets.pairwise),
     cookies: secrets.cookies.map(bytes),
     rows: mac(secrets.rows),

@@ -3,7 +3,10 @@
  * the current one wraps, the others still unwrap, until nothing is wrapped under them any more.
  */
 
-/** A data key, wrapped under the key-encryption key; safe to store. It names the wrapping key it is under. */
+/**
+ * A data key, wrapped under the key-encryption key; safe to store. `1.<id of the wrapping key>.<the rest>`: whose it is
+ * can be told without unwrapping.
+ */
 export type WrappedKey = string
 
 export interface KeyWrapper {
@@ -14,3 +17,6 @@ export interface KeyWrapper {
   /** Is it wrapped under the current key? One that is not is wrapped anew in the background. */
   isCurrent(wrapped: WrappedKey): Promise<boolean>
 }
+
+/** The id of the wrapping key that a data key is under; empty for what is no wrapped key. */
+export const wrappingKeyOf = (wrapped: WrappedKey): string => /^1\.([\w-]+)\./.exec(wrapped)?.[1] ?? ''

@@ -36,7 +36,7 @@ export interface Challenges {
 }
 
 interface Dependencies {
-  readonly directory: Pick<Directory, 'phoneIndex'>
+  readonly directory: Pick<Directory, 'phoneKey'>
   readonly throttle: Throttle
   readonly devices: Pick<Devices, 'known'>
   readonly line: Line
@@ -96,7 +96,7 @@ export function createChallenges(deps: Dependencies): Challenges {
     }
     // A known device fails on its own account: a stranger's guesses at the phone do not count against it.
     const failures = device === undefined ? 'failures-day' : 'failures-day-device'
-    const key = device ?? (await directory.phoneIndex(phone))
+    const key = device ?? (await directory.phoneKey(phone))
     /** Only a wrong guess is a failure, of the day and of the address. */
     const forgive = () =>
       Promise.all([throttle.giveBack(failures, key), ...(device === undefined ? [line.forgive(visit.address)] : [])])
@@ -147,9 +147,9 @@ export function createChallenges(deps: Dependencies): Challenges {
         return { code: 'verifier_unavailable' }
       }
 
-      const index = await directory.phoneIndex(phone)
+      const phoneKey = await directory.phoneKey(phone)
       const device = await devices.known(visit.device, phone)
-      const key = device ?? index
+      const key = device ?? phoneKey
       const pause = await throttle.take('send-pause', key)
       if (!pause.allowed) return late('code_too_soon', pause.retryAfterMs)
       const waiting = device === undefined && (await line.pass('send-address', visit.address, place))
@@ -159,7 +159,7 @@ export function createChallenges(deps: Dependencies): Challenges {
       }
       // A known device draws on its own reserve first, and then on what everybody may have sent to this phone.
       const reserved = device !== undefined && (await throttle.take('send-day-device', device)).allowed
-      const day = reserved ? undefined : await throttle.take('send-day', index)
+      const day = reserved ? undefined : await throttle.take('send-day', phoneKey)
       if (day?.allowed === false) {
         await throttle.giveBack('send-pause', key)
         return late('code_too_many', day.retryAfterMs)
@@ -176,9 +176,9 @@ export function createChallenges(deps: Dependencies): Challenges {
         // No code went out, so there is none to wait for, and an outage uses up nobody's day; but as often only as a
         // gateway that says no and sends all the same may be borne.
         await throttle.giveBack('send-pause', key)
-        const unsent = await throttle.take('unsent-day', index)
+        const unsent = await throttle.take('unsent-day', phoneKey)
         if (unsent.allowed)
-          await (reserved ? throttle.giveBack('send-day-device', key) : throttle.giveBack('send-day', index))
+          await (reserved ? throttle.giveBack('send-day-device', key) : throttle.giveBack('send-day', phoneKey))
         await record('failed', error.code)
         return { code: error.code }
       }

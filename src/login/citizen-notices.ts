@@ -4,11 +4,11 @@
  * account may have let go of it.
  */
 import type { Recorder } from '#src/audit/recorder.ts'
-import type { Sealer, WrappedKey } from '#src/crypto/sealer.ts'
 import type { Locale } from '#src/errors.ts'
 import { primaryDocument, type Citizen } from '#src/identity/citizen.ts'
 import type { Outbox } from '#src/outbox/outbox.ts'
 import type { Storage } from '#src/storage/storage.ts'
+import type { Vault } from '#src/storage/vault.ts'
 import { backEndDeadlineMs, within } from '#src/verifiers/deadline.ts'
 import type { SmsGateway } from '#src/verifiers/sms/gateway.ts'
 import { noticeText, type NoticeEvent } from '#src/verifiers/sms/texts.ts'
@@ -23,8 +23,7 @@ export interface CitizenNotices {
 interface Dependencies {
   readonly outbox: Pick<Outbox, 'enqueue' | 'handle'>
   readonly gateway: SmsGateway
-  readonly sealer: Sealer
-  readonly key: { readonly wrapped: WrappedKey; readonly context: string }
+  readonly vault: Vault
   readonly storage: Pick<Storage, 'counters'>
   readonly recorder: Pick<Recorder, 'record'>
   readonly city: { readonly zh: string; readonly en: string }
@@ -50,10 +49,10 @@ const localeOf = (citizen: Citizen): Locale => {
 }
 
 export function createCitizenNotices(deps: Dependencies): CitizenNotices {
-  const { outbox, gateway, sealer, key, storage, recorder, city, hotline, now = Date.now } = deps
+  const { outbox, gateway, vault, storage, recorder, city, hotline, now = Date.now } = deps
 
   outbox.handle(kind, async ({ payload }) => {
-    const told = JSON.parse(await sealer.open(key.wrapped, key.context, payload as string, kind)) as Told
+    const told = JSON.parse(await vault.open(payload as string, kind)) as Told
     const { person, phone, event, at, locale } = told
     const text = noticeText({ event, at, locale, city, hotline })
     await within(backEndDeadlineMs, 'verifier_unavailable', () => gateway.send(phone, text))
@@ -64,7 +63,7 @@ export function createCitizenNotices(deps: Dependencies): CitizenNotices {
     const at = now()
     const seal = (phone: string) => {
       const told: Told = { person: citizen.id, phone, event, locale: localeOf(citizen), at }
-      return sealer.seal(key.wrapped, key.context, JSON.stringify(told), kind)
+      return vault.seal(JSON.stringify(told), kind)
     }
     await outbox.enqueue(kind, await Promise.all(phones.map(seal)))
   }

@@ -1,12 +1,11 @@
 /**
  * Known devices: a browser that has signed in by a phone keeps a reserve of codes and answers for it, which no stranger
- * can use up. The store holds a hash over the phone's blind index and the device's random value: it names nobody, and
- * ties no two phones of a device together.
+ * can use up. The store holds a hash over the phone's key and the device's random value: it names nobody, and ties no
+ * two phones of a device together.
  */
 import { randomBytes } from 'node:crypto'
 import { sm3 } from 'jose'
 import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
-import type { Storage } from '#src/storage/storage.ts'
 import type { Directory } from './directory.ts'
 
 export interface Devices {
@@ -18,8 +17,7 @@ export interface Devices {
 
 interface Dependencies {
   readonly artifacts: Pick<SealedArtifacts, 'get' | 'put' | 'byAccount' | 'remove'>
-  readonly storage: Pick<Storage, 'people'>
-  readonly directory: Pick<Directory, 'phoneIndex'>
+  readonly directory: Pick<Directory, 'phoneKey' | 'hasPhone'>
   /** Devices kept for one person; the one that signed in longest ago goes first. */
   readonly perPerson: number
   readonly now?: () => number
@@ -34,24 +32,22 @@ const kind = 'Device'
 const yearMs = 365 * 86_400_000
 
 export function createDevices(deps: Dependencies): Devices {
-  const { artifacts, storage, directory, perPerson, now = Date.now } = deps
-  const keyOf = (index: string, device: string) => sm3(`${index}|${device}`).toString('base64url')
+  const { artifacts, directory, perPerson, now = Date.now } = deps
+  const keyOf = (phoneKey: string, device: string) => sm3(`${phoneKey}|${device}`).toString('base64url')
 
   return {
     async known(device, phone) {
       if (device === undefined) return undefined
-      const index = await directory.phoneIndex(phone)
-      const key = keyOf(index, device)
+      const key = keyOf(await directory.phoneKey(phone), device)
       const found = await artifacts.get<Known>(kind, key)
       if (!found) return undefined
       // A number that was given up is no longer his, and his devices are none of the new holder's.
-      const person = await storage.people.byId(found.value.person)
-      return person?.phones.some((phone) => phone.index === index) ? key : undefined
+      return (await directory.hasPhone(found.value.person, phone)) ? key : undefined
     },
 
     async remember(given, phone, person) {
       const device = given ?? randomBytes(32).toString('base64url')
-      const key = keyOf(await directory.phoneIndex(phone), device)
+      const key = keyOf(await directory.phoneKey(phone), device)
       await artifacts.put(kind, key, { key, person } satisfies Known, { account: person, expiresAt: now() + yearMs })
       const all = await artifacts.byAccount<Known>(kind, person)
       await Promise.all(all.slice(perPerson).map(({ value }) => artifacts.remove(kind, value.key)))

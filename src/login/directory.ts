@@ -3,15 +3,14 @@
  * The only place that seals and opens what is known of a person.
  */
 import { randomBytes } from 'node:crypto'
-import type { Sealer } from '#src/crypto/sealer.ts'
 import { AppError, isAppError } from '#src/errors.ts'
 import type { Level } from '#src/identity/assurance.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
 import type { DocumentKind } from '#src/identity/id-number.ts'
 import { sameName } from '#src/identity/name.ts'
 import type { DocumentRow, DocumentStatus, PersonRow, PhoneRow, Storage } from '#src/storage/storage.ts'
-import { claimText, createPersonRows, documentIndexOf, keyContext, numberIn } from './person-rows.ts'
-import type { NewDocument } from './person-rows.ts'
+import { claimText, createPersonRows, isSame, keyContext, numberIn } from './person-rows.ts'
+import type { NewDocument, Sealing } from './person-rows.ts'
 import { takeover } from './takeover.ts'
 
 export interface Account {
@@ -87,27 +86,29 @@ export interface Directory {
    * @throws AppError `conflict` where the other belongs to somebody else
    */
   endDocument(id: string, document: Numbered, status: 'void' | 'replaced', next?: string): Promise<Citizen>
-  /** The blind index of a phone or number: a key for counters that names nobody. */
-  phoneIndex(phone: string): Promise<string>
-  documentIndex(kind: DocumentKind, number: string): Promise<string>
+  /** Does the person sign in by this phone? */
+  hasPhone(id: string, phone: string): Promise<boolean>
+  /** A key for counters, of a phone or number: it names nobody, and no change of keys moves it. */
+  phoneKey(phone: string): Promise<string>
+  documentKey(kind: DocumentKind, number: string): Promise<string>
 }
 
-interface Dependencies {
+interface Dependencies extends Sealing {
   readonly storage: Pick<Storage, 'people'>
-  readonly sealer: Sealer
   readonly now?: () => number
 }
 
 const stands = ({ status }: { readonly status: DocumentStatus }) => status === 'claimed' || status === 'proven'
 
-export function createDirectory({ storage, sealer, now = Date.now }: Dependencies): Directory {
-  const rows = createPersonRows(sealer, now)
+export function createDirectory({ storage, now = Date.now, ...sealing }: Dependencies): Directory {
+  const rows = createPersonRows(sealing, now)
   const { opened } = rows
-  const phoneIndex = (phone: string) => sealer.index('phone', phone)
-  const documentIndex = (kind: DocumentKind, number: string) => documentIndexOf(sealer, kind, number)
+  const { sealer, pseudonym } = sealing
+  const phoneIndexes = (phone: string) => sealer.indexes('phone', phone)
+  const counterKey = async (of: string) => (await pseudonym(`yihao counter v1\n${of}`)).toString('base64url')
 
   const byDocument = async (kind: DocumentKind, number: string): Promise<Citizen | undefined> => {
-    const row = await storage.people.byDocument(kind, await documentIndex(kind, number))
+    const row = await storage.people.byDocument(kind, await rows.documentIndexes(kind, number))
     return row && opened(row)
   }
 
@@ -132,7 +133,7 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
   /** The documents with this one in that status, and with a new row where the person has not got it yet. */
   const withDocument = async (row: PersonRow, document: NewDocument): Promise<readonly DocumentRow[]> => {
     const fresh = await rows.document(row, document)
-    const isIt = (old: DocumentRow) => old.kind === fresh.kind && old.index === fresh.index
+    const isIt = (old: DocumentRow) => old.kind === fresh.kind && isSame(old.indexes, fresh.indexes)
     if (!row.documents.some(isIt)) return [...row.documents, fresh]
     return row.documents.map((old) => {
       // A corrected number is nobody's any more; a void document may stand again.
@@ -153,9 +154,9 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
     )
 
   return {
-    phoneIndex,
-    documentIndex,
     byDocument,
+    phoneKey: (phone) => counterKey(`phone\n${phone}`),
+    documentKey: (kind, number) => counterKey(`document\n${kind}\n${number}`),
     byUnreservedClaim: (kind, number, phone) => byDocument(kind, claimText(number, phone)),
 
     async byId(id) {
@@ -169,7 +170,12 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
     },
 
     async byPhone(phone) {
-      return Promise.all((await storage.people.byPhone(await phoneIndex(phone))).map(opened))
+      return Promise.all((await storage.people.byPhone(await phoneIndexes(phone))).map(opened))
+    },
+
+    async hasPhone(id, phone) {
+      const [row, indexes] = await Promise.all([storage.people.byId(id), phoneIndexes(phone)])
+      return row?.phones.some((one) => isSame(one.indexes, indexes)) ?? false
     },
 
     async open({ id = newPersonId(), name, document, phone, proven, proofing, unreserved = false }) {
@@ -192,8 +198,8 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
     async bindProven(id, { name, document, phone, proofing }) {
       let outcome: Omit<Bound, 'citizen'> | undefined
       const citizen = await change(id, async (row) => {
-        const bound = phone === undefined ? undefined : await rows.phone(row, phone, true)
-        const taken = takeover(row, { proofing, phone: bound?.index })
+        const bound = phone === undefined ? undefined : await rows.phone(row, phone, true, row.phones)
+        const taken = takeover(row, { proofing, phone: bound?.id })
         const held = (await opened(row)).phones
         const numbersOf = (phones: readonly PhoneRow[]) =>
           phones.flatMap((one) => held[row.phones.indexOf(one)]?.number ?? [])
@@ -214,15 +220,15 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
     },
 
     async confirmPhone(id, phone) {
-      const index = await phoneIndex(phone)
+      const indexes = await phoneIndexes(phone)
       return change(id, async ({ phones }) => ({
-        phones: phones.map((old) => (old.index === index && old.proven ? { ...old, from: now() } : old)),
+        phones: phones.map((old) => (isSame(old.indexes, indexes) && old.proven ? { ...old, from: now() } : old)),
       }))
     },
 
     async endPhone(id, phone) {
-      const index = await phoneIndex(phone)
-      return change(id, async ({ phones }) => ({ phones: phones.filter((old) => old.index !== index) }))
+      const indexes = await phoneIndexes(phone)
+      return change(id, async ({ phones }) => ({ phones: phones.filter((old) => !isSame(old.indexes, indexes)) }))
     },
 
     suspend: (id) => change(id, async () => ({ status: 'suspended' })),
@@ -230,9 +236,9 @@ export function createDirectory({ storage, sealer, now = Date.now }: Dependencie
     rename: (id, name) => change(id, async (row) => ({ name: await rows.name(row, name) })),
 
     async endDocument(id, { kind, number }, status, next) {
-      const index = await documentIndex(kind, number)
+      const indexes = await rows.documentIndexes(kind, number)
       return change(id, async (row) => {
-        const old = row.documents.find((one) => one.kind === kind && one.index === index)
+        const old = row.documents.find((one) => one.kind === kind && isSame(one.indexes, indexes))
         const standing = old && stands(old) ? old : undefined
         const ended = row.documents.map((one) => (one === standing ? { ...one, status, to: now() } : one))
         const left = standing?.status ?? (old?.status === 'replaced' ? 'claimed' : undefined)

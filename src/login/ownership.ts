@@ -106,10 +106,10 @@ export function createOwnership(deps: Dependencies): Ownership {
     const level = Math.max(owner.proofing, proof.proofing)
     const record = (type: 'account.reclaimed' | 'phone.bound' | 'account.proofed') =>
       recorder.record({ ...trail, type, outcome: 'ok', person: owner.id, level })
-    const held = owner.phones.map(({ number, proven }) => ({ index: number, proven }))
+    const held = owner.phones.map(({ number, proven }) => ({ id: number, proven }))
     const { reclaimed, known, others, ended } = takeover({ ...owner, phones: held }, proof)
     const own = proof.phone === undefined || known ? [] : [proof.phone]
-    const numbers = (phones: readonly { readonly index: string }[]) => phones.map(({ index }) => index)
+    const numbers = (phones: readonly { readonly id: string }[]) => phones.map(({ id }) => id)
 
     if (reclaimed) await record('account.reclaimed')
     else if (own.length > 0) await record('phone.bound')

@@ -1,13 +1,19 @@
 /**
  * The rows of a person, sealed on the way in and opened on the way out (DESIGN D6). A value is bound to its person and
- * its column, a number also to its index, so that rows cannot be exchanged.
+ * its column, a number also to the id of its document or phone, so that rows cannot be exchanged.
+ *
+ * A document's indexes are not made of its number but of a keyed hash of it, the reserve, which is sealed under a key of
+ * the store: so the documents of an erased person, whose numbers are gone, are indexed anew like all others.
  */
-import type { Sealer } from '#src/crypto/sealer.ts'
+import { randomBytes } from 'node:crypto'
+import type { Mac } from '#src/crypto/mac.ts'
+import { indexVersionOf, type Sealer } from '#src/crypto/sealer.ts'
 import { AppError } from '#src/errors.ts'
 import type { Level } from '#src/identity/assurance.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
 import type { DocumentKind } from '#src/identity/id-number.ts'
 import type { DocumentRow, DocumentStatus, PersonRow, PhoneRow } from '#src/storage/storage.ts'
+import type { Vault } from '#src/storage/vault.ts'
 
 /** Whose row it is, and the key it is sealed under. */
 export type Keyed = Pick<PersonRow, 'id' | 'dataKey'>
@@ -18,14 +24,28 @@ export interface NewDocument {
   readonly status: DocumentStatus
 }
 
+export interface Sealing {
+  readonly sealer: Sealer
+  /** Under a key that never changes; what it gives names nobody. */
+  readonly pseudonym: Mac
+  /** Holds what documents are indexed by. */
+  readonly reserve: Vault
+}
+
 export interface PersonRows {
   opened(row: PersonRow): Promise<Citizen>
   /** The number as it is kept: `claimText` of a claim that reserves nothing. */
   kept(row: Keyed, document: DocumentRow): Promise<string>
   openName(row: Keyed, sealed: string): Promise<string>
   name(row: Keyed, name: string): Promise<string>
-  phone(row: Keyed, phone: string, proven: boolean): Promise<PhoneRow>
+  /** @param held phones of the person; one that he has already keeps its id and its other indexes */
+  phone(row: Keyed, phone: string, proven: boolean, held?: readonly PhoneRow[]): Promise<PhoneRow>
   document(row: Keyed, document: NewDocument): Promise<DocumentRow>
+  documentIndexes(kind: string, number: string): Promise<readonly string[]>
+  /** The row with its data key under the current wrapping key; itself where it is already. */
+  rewrapped(row: PersonRow): Promise<PersonRow>
+  /** The row with indexes of exactly the versions in force, and what is newer; itself where it has them already. */
+  reindexed(row: PersonRow): Promise<PersonRow>
 }
 
 export const keyContext = (id: string) => `person:${id}`
@@ -35,8 +55,16 @@ const vaultOf = (sealer: Sealer, { id, dataKey }: Keyed) => ({
   open: (sealed: string, column: string) => sealer.open(dataKey, keyContext(id), sealed, `${keyContext(id)}.${column}`),
 })
 
-export const documentIndexOf = (sealer: Sealer, kind: string, number: string): Promise<string> =>
-  sealer.index('document', `${kind}|${number}`)
+const newId = (): string => randomBytes(16).toString('base64url')
+
+/** The same number, as far as any version of the index key is known to both who wrote them. */
+export const isSame = (one: readonly string[], other: readonly string[]): boolean =>
+  one.some((index) => other.includes(index))
+
+const reserveOf = async (pseudonym: Mac, kind: string, number: string): Promise<string> =>
+  (await pseudonym(`yihao document v1\n${kind}\n${number}`)).toString('base64url')
+
+const reservePlace = (person: string, document: string) => `${keyContext(person)}.document.${document}`
 
 /**
  * What a claim by format alone is kept under: number and phone together. So it is one for each phone, is found again by
@@ -50,21 +78,29 @@ export const numberIn = (kept: string): string => kept.split('+', 1)[0] as strin
  * Do these keys open this row, and is it found by them? For the restore of a backup.
  * @throws AppError `sealed_value_invalid`
  */
-export async function tryKeys(sealer: Sealer, row: Keyed & Pick<PersonRow, 'documents'>): Promise<void> {
-  for (const { kind, index, number } of row.documents) {
-    const plain = await vaultOf(sealer, row).open(number, `document.${index}`)
-    if ((await documentIndexOf(sealer, kind, plain)) !== index)
+export async function tryKeys(keys: Pick<Sealing, 'sealer' | 'pseudonym'>, row: PersonRow): Promise<void> {
+  for (const { id, kind, indexes, number } of row.documents) {
+    const plain = await vaultOf(keys.sealer, row).open(number, `document.${id}`)
+    if (!isSame(await keys.sealer.indexes('document', await reserveOf(keys.pseudonym, kind, plain)), indexes))
       throw new AppError('sealed_value_invalid', { detail: 'the blind index is of another key' })
   }
 }
 
-export function createPersonRows(sealer: Sealer, now: () => number): PersonRows {
-  const kept: PersonRows['kept'] = (row, { index, number }) => vaultOf(sealer, row).open(number, `document.${index}`)
+export function createPersonRows({ sealer, pseudonym, reserve }: Sealing, now: () => number): PersonRows {
+  const kept: PersonRows['kept'] = (row, { id, number }) => vaultOf(sealer, row).open(number, `document.${id}`)
+
+  /** Those that are made, and of the others what is newer: another node has seen a key that this one has not. */
+  const renewed = <Row extends { readonly indexes: readonly string[] }>(row: Row, made: readonly string[]): Row => {
+    const oldest = Math.min(...made.map(indexVersionOf))
+    const others = row.indexes.filter((index) => !made.includes(index) && indexVersionOf(index) > oldest)
+    return { ...row, indexes: [...made, ...others].toSorted() }
+  }
 
   return {
     kept,
     openName: (row, sealed) => vaultOf(sealer, row).open(sealed, 'name'),
     name: (row, name) => vaultOf(sealer, row).seal(name, 'name'),
+    documentIndexes: async (kind, number) => sealer.indexes('document', await reserveOf(pseudonym, kind, number)),
 
     async opened(row) {
       const { id, status } = row
@@ -81,9 +117,10 @@ export function createPersonRows(sealer: Sealer, now: () => number): PersonRows 
           }),
         ),
         phones: await Promise.all(
-          row.phones.map(async ({ index, number, ...rest }) => ({
-            ...rest,
-            number: await open(number, `phone.${index}`),
+          row.phones.map(async ({ id: phone, number, proven, from }) => ({
+            number: await open(number, `phone.${phone}`),
+            proven,
+            from,
           })),
         ),
         proofing: row.proofing as Level,
@@ -91,15 +128,43 @@ export function createPersonRows(sealer: Sealer, now: () => number): PersonRows 
       }
     },
 
-    async phone(row, phone, proven) {
-      const index = await sealer.index('phone', phone)
-      return { index, number: await vaultOf(sealer, row).seal(phone, `phone.${index}`), proven, from: now() }
+    async phone(row, phone, proven, held = []) {
+      const indexes = (await sealer.indexes('phone', phone)).toSorted()
+      const known = held.find((one) => isSame(one.indexes, indexes))
+      if (known) return { ...renewed(known, indexes), proven, from: now() }
+      const id = newId()
+      return { id, indexes, number: await vaultOf(sealer, row).seal(phone, `phone.${id}`), proven, from: now() }
     },
 
     async document(row, { kind, number, status }) {
-      const index = await documentIndexOf(sealer, kind, number)
-      const sealed = await vaultOf(sealer, row).seal(number, `document.${index}`)
-      return { kind, index, number: sealed, status, from: now() }
+      const id = newId()
+      const reserved = await reserveOf(pseudonym, kind, number)
+      return {
+        id,
+        kind,
+        indexes: (await sealer.indexes('document', reserved)).toSorted(),
+        number: await vaultOf(sealer, row).seal(number, `document.${id}`),
+        reserve: await reserve.seal(reserved, reservePlace(row.id, id)),
+        status,
+        from: now(),
+      }
+    },
+
+    async rewrapped(row) {
+      const dataKey = row.dataKey === '' ? undefined : await sealer.rewrap(row.dataKey, keyContext(row.id))
+      return dataKey === undefined ? row : { ...row, dataKey }
+    },
+
+    async reindexed(row) {
+      const { open } = vaultOf(sealer, row)
+      const documents = row.documents.map(async (one) => {
+        const reserved = await reserve.open(one.reserve, reservePlace(row.id, one.id))
+        return renewed(one, await sealer.indexes('document', reserved))
+      })
+      const phones = row.phones.map(async (one) =>
+        renewed(one, await sealer.indexes('phone', await open(one.number, `phone.${one.id}`))),
+      )
+      return { ...row, documents: await Promise.all(documents), phones: await Promise.all(phones) }
     },
   }
 }

@@ -42,7 +42,7 @@ export type ProofingRefusal =
   | 'unavailable'
 
 interface Dependencies {
-  readonly directory: Pick<Directory, 'phoneIndex' | 'documentIndex'>
+  readonly directory: Pick<Directory, 'phoneKey' | 'documentKey'>
   readonly check: RegisterCheck
   readonly throttle: Throttle
   readonly recorder: Recorder
@@ -81,8 +81,8 @@ export function createProofing(deps: Dependencies): Proofing {
    * a number could keep its holder from registering.
    */
   const paid = async ({ document: { kind, number }, phone }: ProofingInput): Promise<readonly Point[] | undefined> => {
-    const byPhone: Point = ['register-phone', await directory.phoneIndex(phone)]
-    const byNumber: Point = ['register-number', await directory.documentIndex(kind, number)]
+    const byPhone: Point = ['register-phone', await directory.phoneKey(phone)]
+    const byNumber: Point = ['register-number', await directory.documentKey(kind, number)]
     const byPair: Point = ['register-pair', `${byNumber[1]}:${byPhone[1]}`]
     if (!(await throttle.take(...byPhone)).allowed) return undefined
     for (const own of [byNumber, byPair]) if ((await throttle.take(...own)).allowed) return [byPhone, own]

@@ -5,8 +5,8 @@
 import type { Level } from '#src/identity/assurance.ts'
 
 interface HeldPhone {
-  /** Blind index. */
-  readonly index: string
+  /** The id of its row, or its number: what tells it from the others. */
+  readonly id: string
   readonly proven: boolean
 }
 
@@ -24,15 +24,15 @@ export interface Takeover<Phone> {
 /**
  * A proof reclaims where it is stronger than all before it and does not come from a phone of the account: three elements
  * take it from whoever only claimed it, card, face or window also from whoever had proven a phone.
- * @param phone blind index of the phone the proof came with, if any
+ * @param proof.phone `id` of the phone the proof came with, if any
  */
 export function takeover<Phone extends HeldPhone>(
   account: { readonly proofing: number; readonly phones: readonly Phone[] },
   proof: { readonly proofing: Level; readonly phone?: string | undefined },
 ): Takeover<Phone> {
-  const known = account.phones.some(({ index }) => index === proof.phone)
+  const known = account.phones.some(({ id }) => id === proof.phone)
   const reclaimed = proof.proofing > account.proofing && !known
-  const rest = account.phones.filter(({ index }) => index !== proof.phone)
+  const rest = account.phones.filter(({ id }) => id !== proof.phone)
   const stays = ({ proven }: Phone) => proven && !(reclaimed && proof.proofing >= 3)
   return { reclaimed, known, others: rest.filter(stays), ended: rest.filter((phone) => !stays(phone)) }
 }

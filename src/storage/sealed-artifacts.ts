@@ -1,23 +1,12 @@
 /**
  * Artefacts as the rooms above see them: any JSON value, sealed, under a key that is the SM3 of its id. So the store
- * holds no token, no parameter and no account in the open, and a value moved to another place does not open.
+ * holds no token, no parameter and no account in the open. Sessions, grants and notices give rights and need no MAC of
+ * their own (DESIGN D11): the seal is authenticated and bound to kind, place and everything a row is found by or ends
+ * with, so that one that was moved, prolonged or given to another account does not open.
  */
 import { sm3 } from 'jose'
-import type { Sealer, WrappedKey } from '#src/crypto/sealer.ts'
-import type { ArtifactRow, Artifacts, DataKeys } from './storage.ts'
-
-export interface ArtifactKey {
-  readonly wrapped: WrappedKey
-  readonly context: string
-}
-
-/** The key of all artefacts; made at the first start. */
-export async function openArtifactKey(dataKeys: DataKeys, sealer: Pick<Sealer, 'newDataKey'>): Promise<ArtifactKey> {
-  const context = 'artifacts'
-  const known = await dataKeys.get(context)
-  const { wrapped } = known ?? (await dataKeys.add({ id: context, wrapped: await sealer.newDataKey(context) }))
-  return { wrapped, context }
-}
+import type { ArtifactRow, Artifacts } from './storage.ts'
+import type { Vault } from './vault.ts'
 
 export interface Belonging {
   readonly expiresAt: number
@@ -51,8 +40,7 @@ export interface SealedArtifacts {
 
 interface Dependencies {
   readonly artifacts: Artifacts
-  readonly sealer: Sealer
-  readonly key: ArtifactKey
+  readonly vault: Vault
 }
 
 /** Marks outlive what they mark, so that clock steps and late replays find them. */
@@ -62,10 +50,14 @@ const markGraceMs = 3_600_000
 export const hashed = (id: string): string => sm3(id).toString('base64url')
 const hashedIf = (id: string | undefined): string | undefined => (id === undefined ? undefined : hashed(id))
 
-export function createSealedArtifacts({ artifacts, sealer, key }: Dependencies): SealedArtifacts {
+/** What a value is bound to; no part holds a bar. */
+const placeOf = (kind: string, id: string, row: Omit<ArtifactRow, 'id' | 'payload' | 'spentAt'>): string =>
+  [kind, id, row.expiresAt, row.grant, row.uid, row.userCode, row.account].join('|')
+
+export function createSealedArtifacts({ artifacts, vault }: Dependencies): SealedArtifacts {
   const opened = async <T>(kind: string, row: ArtifactRow | undefined): Promise<Opened<T> | undefined> => {
     if (!row) return undefined
-    const plain = await sealer.open(key.wrapped, key.context, row.payload, `${kind}|${row.id}`)
+    const plain = await vault.open(row.payload, placeOf(kind, row.id, row))
     const { expiresAt, spentAt } = row
     return { value: JSON.parse(plain) as T, expiresAt, ...(spentAt === undefined ? {} : { spentAt }) }
   }
@@ -74,14 +66,14 @@ export function createSealedArtifacts({ artifacts, sealer, key }: Dependencies):
     async put(kind, id, value, { expiresAt, grant, uid, userCode, account, unless }) {
       const place = hashed(id)
       const row = {
-        payload: await sealer.seal(key.wrapped, key.context, JSON.stringify(value), `${kind}|${place}`),
         expiresAt,
         grant: hashedIf(grant),
         uid: hashedIf(uid),
         userCode: hashedIf(userCode),
         account: hashedIf(account),
       }
-      return artifacts.put(kind, place, row, unless && { kind: unless.kind, id: hashed(unless.id) })
+      const payload = await vault.seal(JSON.stringify(value), placeOf(kind, place, row))
+      return artifacts.put(kind, place, { ...row, payload }, unless && { kind: unless.kind, id: hashed(unless.id) })
     },
     get: async (kind, id) => opened(kind, await artifacts.get(kind, hashed(id))),
     byUid: async (kind, uid) => opened(kind, await artifacts.byUid(kind, hashed(uid))),

@@ -11,8 +11,9 @@
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
 
-export interface Storage {
-  readonly people: People
+/** What a driver gives. People's rows are protected above it: `protectPeople` makes a `Storage` of it. */
+export interface Store {
+  readonly people: People<StoredPerson>
   readonly artifacts: Artifacts
   readonly counters: Counters
   readonly applications: Applications
@@ -25,24 +26,33 @@ export interface Storage {
   close(): Promise<void>
 }
 
+/** What the rooms see. */
+export type Storage = Omit<Store, 'people'> & { readonly people: People }
+
 /* People (DESIGN D6) */
 
 export type DocumentStatus = 'claimed' | 'proven' | 'replaced' | 'void'
 
 export interface DocumentRow {
+  /** Random, never changes, of no other document: its number is sealed to it, and the ledger names it. */
+  readonly id: string
   readonly kind: string
-  /** Blind index of the normalised number; unique for ever together with `kind`. */
-  readonly index: string
+  /** Blind indexes of the normalised number, one of each version, sorted; each unique for ever together with `kind`. */
+  readonly indexes: readonly string[]
   /** The number, sealed under the person's data key; empty once the person is erased. */
   readonly number: string
+  /** What the indexes are made of, sealed under a key of the store: it is there when the number is erased. */
+  readonly reserve: string
   readonly status: DocumentStatus
   readonly from: number
   readonly to?: number
 }
 
 export interface PhoneRow {
-  /** Blind index; not unique, since people share phones and numbers are recycled. */
-  readonly index: string
+  /** Random, of no other phone; the same as long as the person keeps the phone. */
+  readonly id: string
+  /** Blind indexes, one of each version, sorted; not unique, since people share phones and numbers are recycled. */
+  readonly indexes: readonly string[]
   readonly number: string
   /** The register knows this phone as this person's (three elements), or a window bound it. */
   readonly proven: boolean
@@ -67,19 +77,32 @@ export interface PersonRow {
   readonly version: number
 }
 
-export interface People {
-  byId(id: string): Promise<PersonRow | undefined>
-  byDocument(kind: string, index: string): Promise<PersonRow | undefined>
-  /** Everybody who signs in by this phone, oldest account first. */
-  byPhone(index: string): Promise<readonly PersonRow[]>
+/** A row with the MAC over it (`person-mac.ts`); empty for an erased person, who has no rights. */
+export type StoredPerson = PersonRow & { readonly mac: string }
+
+/** What a row hangs on: the wrapping key of its data key, or the index versions of its documents and phones. */
+export type Dependence = 'wrapping' | 'indexes'
+
+export interface People<Row extends PersonRow = PersonRow> {
+  byId(id: string): Promise<Row | undefined>
+  /** @param indexes of one number, newest version first */
+  byDocument(kind: string, indexes: readonly string[]): Promise<Row | undefined>
+  /** Everybody who signs in by this phone, oldest account first. @param indexes of one phone */
+  byPhone(indexes: readonly string[]): Promise<readonly Row[]>
   /** @throws AppError `conflict` where a document already belongs to somebody */
-  insert(person: PersonRow): Promise<void>
+  insert(person: Row): Promise<void>
   /**
    * Replaces the row whose version is `person.version - 1`. Documents may be added and change status; none may vanish.
    * A restore repeats what this ends: a phone or document of the person, or his standing.
    * @throws AppError `conflict` where the version moved on, the person is erased or a document is somebody else's
    */
-  update(person: PersonRow): Promise<void>
+  update(person: Row): Promise<void>
+  /**
+   * Takes over the data key, wrapped anew, and the indexes, made anew, of the row whose version is `person.version - 1`,
+   * and nothing else; also of an erased person. False where the version moved on: nothing is written then.
+   * @throws AppError `conflict` where an index is of somebody else's document
+   */
+  renew(person: Row): Promise<boolean>
   /**
    * Destroys the person's data key, name and phones and the artefacts of his account; his documents stay his, void and
    * without their number, so that none is ever opened to somebody else as a fresh one. For good: no restore brings him
@@ -87,7 +110,14 @@ export interface People {
    * @throws AppError `conflict` where nobody has the id
    */
   erase(id: string): Promise<void>
+  /** The wrapping keys, or the sets of index versions (`indexSetsOf`), that rows hang on: each once. */
+  dependences(on: Dependence): Promise<readonly string[]>
+  /** Ids of the people who hang on it, in order, after an id. */
+  dependents(on: Dependence, value: string, after: string, limit: number): Promise<readonly string[]>
 }
+
+/** The half that counting what is left needs. */
+export type PeopleCounting = Pick<People, 'dependences' | 'dependents'>
 
 /* Artefacts of the protocol engine and of sign-in attempts: short-lived, keyed, sealed by their owner */
 
@@ -247,6 +277,10 @@ export interface DataKeys {
   get(id: string): Promise<DataKeyRow | undefined>
   /** Insert-only; gives the row that stands, which may be another writer's. */
   add(row: DataKeyRow): Promise<DataKeyRow>
+  /** Those that have not expired: a handful. */
+  list(): Promise<readonly DataKeyRow[]>
+  /** Puts one wrapping in the place of another; false where that one stands no more, or its time is past. */
+  replace(id: string, before: string, wrapped: string): Promise<boolean>
 }
 
 /* Restores: what the store that was put in place does not know of itself */

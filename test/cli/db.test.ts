@@ -6,9 +6,10 @@ import { join, resolve } from 'node:path'
 import { createRecorder } from '#src/audit/recorder.ts'
 import { runDb } from '#src/cli/db.ts'
 import { createKeys, loadKeys } from '#src/crypto/key-store.ts'
-import { createSoftwareSealer } from '#src/crypto/software-sealer.ts'
+import { createSealer } from '#src/crypto/sealer.ts'
 import { createDirectory } from '#src/login/directory.ts'
-import { openAuditReader, openStorage } from '#src/storage/open.ts'
+import { openAuditReader, openProtectedStorage } from '#src/storage/open.ts'
+import { createVault } from '#src/storage/vault.ts'
 import { openBrowser, type Browser, type Page } from '../support/browser.ts'
 import { startChild, type ChildServer } from '../support/drill-server.ts'
 import { attemptOf, codeFor, giveDocument, personOf, provePhone, signIn, signedIn, stepOf } from '../support/citizen.ts'
@@ -205,9 +206,15 @@ describe('npm run db', () => {
     anchor = join(directory, 'anchor')
     await createKeys(join(directory, 'keys'), 'development')
     const keys = await loadKeys(join(directory, 'keys'), { production: false })
-    const sealer = createSoftwareSealer(keys.sealer)
+    const sealer = createSealer(() => keys)
     const live = async (records: number, people: number) => {
-      const storage = await openStorage({ kind: 'sqlite', file: join(directory, 'yihao.db') })
+      const file = join(directory, 'yihao.db')
+      const storage = await openProtectedStorage(
+        { kind: 'sqlite', file },
+        { rowMac: keys.rows, onTampered: assert.fail },
+      )
+      const reserve = createVault({ dataKeys: storage.dataKeys, sealer, id: 'reserve' })
+      const sealing = { sealer, pseudonym: keys.pairwise, reserve }
       const recorder = createRecorder({
         ...{ storage, sealer, signer: keys.audit, node: 'node-1', retentionDays: 184 },
         ...{ checkpointRecords: 1000, checkpointSeconds: 1000 },
@@ -216,7 +223,7 @@ describe('npm run db', () => {
       const { name, number, phone } = await personOf('yan')
       const document = { kind: 'resident-id-card', number, status: 'proven' } as const
       for (let n = 0; n < people; n += 1)
-        await createDirectory({ storage, sealer }).open({ name, document, phone, proven: true, proofing: 2 })
+        await createDirectory({ storage, ...sealing }).open({ name, document, phone, proven: true, proofing: 2 })
       await recorder.close()
       await storage.close()
     }

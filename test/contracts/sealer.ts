@@ -1,20 +1,29 @@
 /** What every `Sealer` must do, run by each implementation (DESIGN D6). */
 import { strict as assert } from 'node:assert'
-import type { Sealer } from '#src/crypto/sealer.ts'
+import { wrappingKeyOf } from '#src/crypto/key-wrapper.ts'
+import { indexVersionOf, type Sealer } from '#src/crypto/sealer.ts'
 import { isAppError } from '#src/errors.ts'
 
 const refused = (error: unknown) => isAppError(error, 'sealed_value_invalid')
 
-/** `make` gives the sealer under test and, as `other`, one whose keys are others. */
-export function sealerContract(name: string, make: () => Promise<{ sealer: Sealer; other: Sealer }>): void {
+interface Sealers {
+  readonly sealer: Sealer
+  /** Its keys are others. */
+  readonly other: Sealer
+  /** It has the keys of the first, and a newer wrapping key. */
+  readonly later: Sealer
+}
+
+export function sealerContract(name: string, make: () => Promise<Sealers>): void {
   describe(`Sealer: ${name}`, () => {
     const [person, place] = ['person:1', 'person.name']
     let sealer: Sealer
     let other: Sealer
+    let later: Sealer
     let key: string
 
     before(async () => {
-      ;({ sealer, other } = await make())
+      ;({ sealer, other, later } = await make())
       key = await sealer.newDataKey(person)
     })
 
@@ -96,25 +105,57 @@ export function sealerContract(name: string, make: () => Promise<{ sealer: Seale
       )
     })
 
-    describe('index', () => {
-      it('is the same for the same value, and says nothing without the key', async () => {
-        const [a, b] = await Promise.all([sealer.index('phone', '13800000000'), sealer.index('phone', '13800000000')])
-        assert.equal(a, b)
-        assert.notEqual(a, await other.index('phone', '13800000000'))
-        assert.ok(!a.includes('138'))
-      })
-
-      it('differs from value to value and from field to field', async () => {
-        const all = await Promise.all([
-          sealer.index('phone', '1'),
-          sealer.index('phone', '2'),
-          sealer.index('document', '1'),
-          sealer.index('document', ''),
+    describe('indexes', () => {
+      it('are the same for the same value, and say nothing without the key', async () => {
+        const [a, b] = await Promise.all([
+          sealer.indexes('phone', '13800000000'),
+          sealer.indexes('phone', '13800000000'),
         ])
-        assert.equal(new Set(all).size, all.length)
+        assert.deepEqual(a, b)
+        assert.notDeepEqual(a, await other.indexes('phone', '13800000000'))
+        assert.ok(!a.join().includes('138'))
       })
 
-      it('carries the version of its key', async () => assert.match(await sealer.index('phone', '1'), /^\d+\../))
+      it('differ from value to value and from field to field', async () => {
+        const all = await Promise.all([
+          sealer.indexes('phone', '1'),
+          sealer.indexes('phone', '2'),
+          sealer.indexes('document', '1'),
+          sealer.indexes('document', ''),
+        ])
+        assert.equal(new Set(all.flat()).size, all.flat().length)
+      })
+
+      it('carry the version of their key, one for each in force, newest first', async () => {
+        const versions = (await sealer.indexes('phone', '1')).map(indexVersionOf)
+        assert.deepEqual(versions, sealer.indexVersions())
+        assert.deepEqual(
+          versions,
+          versions.toSorted((x, y) => y - x),
+        )
+      })
+    })
+
+    describe('rewrap', () => {
+      it('leaves a key alone that is under the current wrapping key', async () => {
+        assert.equal(await sealer.rewrap(key, person), undefined)
+      })
+
+      it('gives the same data key under the current one, bound to what it was bound to', async () => {
+        const sealed = await sealer.seal(key, person, '示例人甲', place)
+        const wrapped = (await later.rewrap(key, person)) ?? assert.fail('it was not under the current one')
+        assert.notEqual(wrappingKeyOf(wrapped), wrappingKeyOf(key))
+        assert.equal(await later.open(wrapped, person, sealed, place), '示例人甲')
+        assert.equal(await later.open(key, person, sealed, place), '示例人甲', 'the old wrapping opens still')
+        assert.equal(await later.rewrap(wrapped, person), undefined)
+        await assert.rejects(later.open(wrapped, 'person:2', sealed, place), refused)
+        await assert.rejects(later.rewrap(key, 'person:2'), refused)
+      })
+
+      it('refuses a wrapping that was changed, or is under a key that is not here', async () => {
+        await assert.rejects(later.rewrap(`${key}A`, person), refused)
+        await assert.rejects(other.rewrap(await later.newDataKey(person), person), refused)
+      })
     })
   })
 }

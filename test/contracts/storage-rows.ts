@@ -1,26 +1,40 @@
 /** Synthetic rows for the storage contract: short names stand where sealed values and blind indexes would. */
-import type { AuditRow, Delivery, DocumentRow, PersonRow, PhoneRow } from '#src/storage/storage.ts'
+import type { AuditRow, Delivery, DocumentRow, PhoneRow, StoredPerson } from '#src/storage/storage.ts'
 
 export const at = Date.parse('2026-01-01T00:00:00Z')
 
-export const document = (index: string, more: Partial<DocumentRow> = {}): DocumentRow => ({
+/** Of each index key's version one; the first is all there is, where nothing else is said. */
+export const indexes = (name: string, versions: readonly number[] = [1]): readonly string[] =>
+  versions.map((version) => `${version}.${name.replaceAll(' ', '-')}`)
+
+export const document = (name: string, more: Partial<DocumentRow> = {}): DocumentRow => ({
+  id: `${more.kind ?? 'resident'} ${name}`,
   kind: 'resident',
-  index,
-  number: `sealed ${index}`,
+  indexes: indexes(name),
+  number: `sealed ${name}`,
+  reserve: `reserve ${name}`,
   status: 'proven',
   from: at,
   ...more,
 })
-export const phone = (index: string): PhoneRow => ({ index, number: `sealed ${index}`, proven: true, from: at })
-export const person = (id: string, more: Partial<PersonRow> = {}): PersonRow => ({
+/** @param of tells the rows of a shared phone apart */
+export const phone = (name: string, of = ''): PhoneRow => ({
+  id: `${name} ${of}`,
+  indexes: indexes(name),
+  number: `sealed ${name}`,
+  proven: true,
+  from: at,
+})
+export const person = (id: string, more: Partial<StoredPerson> = {}): StoredPerson => ({
   id,
-  dataKey: `key of ${id}`,
+  dataKey: `1.k1.key of ${id}`,
   documents: [document(`doc of ${id}`)],
   phones: [],
   proofing: 2,
   status: 'active',
   createdAt: at,
   version: 1,
+  mac: `mac of ${id}`,
   ...more,
 })
 export const auditRow = (node: string, seq: number, more: Partial<AuditRow> = {}): AuditRow => ({

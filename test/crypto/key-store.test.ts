@@ -52,10 +52,10 @@ describe('The key files', () => {
     )
     assert.equal(keys.audit.alg, 'SGD_SM3_SM2')
     const secrets = [
-      ...(await Promise.all([keys.pairwise, keys.rows, keys.codes, keys.limits].map((mac) => mac('')))),
-      keys.sealer.index.key,
+      ...(await Promise.all(
+        [keys.pairwise, keys.rows, keys.codes, keys.limits, ...keys.index.map(({ mac }) => mac)].map((mac) => mac('')),
+      )),
       ...keys.cookies,
-      ...Object.values(keys.sealer.wrapping.keys),
     ]
     assert.ok(secrets.every(({ length }) => length === 32))
     assert.equal(new Set(secrets.map((secret) => Buffer.from(secret).toString('hex'))).size, secrets.length)

@@ -4,7 +4,7 @@
  */
 import { strict as assert } from 'node:assert'
 import { loadKeys } from '#src/crypto/key-store.ts'
-import { createSoftwareSealer } from '#src/crypto/software-sealer.ts'
+import { createSealer } from '#src/crypto/sealer.ts'
 import { identityContext } from '#src/audit/recorder.ts'
 import { startServer, type TestServer } from '../support/app.ts'
 import { openBrowser, type Browser, type Page } from '../support/browser.ts'
@@ -172,7 +172,7 @@ describe('behind a proxy', () => {
       const { who, key } = JSON.parse(row?.body ?? '{}') as { who: string; key: string }
       const keys = await loadKeys(server.config.keys.directory, { production: false })
       const wrapped = (await dataKeys.get(key))?.wrapped ?? ''
-      const opened = await createSoftwareSealer(keys.sealer).open(wrapped, key, who, identityContext)
+      const opened = await createSealer(() => keys).open(wrapped, key, who, identityContext)
       return (JSON.parse(opened) as { address: string }).address
     }
 

@@ -32,7 +32,7 @@ describe('signing in by a code', () => {
     return { browser, attempt, phone, answer, code: codeFor(server, phone) }
   }
   const counter = async (limit: string, phone: string): Promise<number> => {
-    const key = `${limit}:${await server.app.directory.phoneIndex(phone)}`
+    const key = `${limit}:${await server.app.directory.phoneKey(phone)}`
     return (await server.app.storage.counters.get(key, server.clock.now()))?.points ?? 0
   }
 

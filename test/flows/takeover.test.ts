@@ -319,7 +319,7 @@ describe('taking over an account', () => {
       const used = async (person: Person) => {
         const phone = newPhone()
         await attempt(person, phone)
-        const key = `register-phone:${await server.app.directory.phoneIndex(phone)}`
+        const key = `register-phone:${await server.app.directory.phoneKey(phone)}`
         return (await server.app.storage.counters.get(key, server.clock.now()))?.points
       }
       assert.equal(await used(owner), await used({ ...owner, name: '查无此人' }))

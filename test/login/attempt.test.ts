@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { createAttempts, type Attempt, type Attempts } from '#src/login/attempt.ts'
 import { openStorage } from '#src/storage/open.ts'
 import { createSealedArtifacts } from '#src/storage/sealed-artifacts.ts'
-import type { Storage } from '#src/storage/storage.ts'
+import type { Store } from '#src/storage/storage.ts'
+import { createVault } from '#src/storage/vault.ts'
 import type { Evidence } from '#src/verifiers/verifier.ts'
 import { movableClock } from '../support/app.ts'
 import { newSealer } from '../support/trail.ts'
@@ -14,15 +15,14 @@ const given: Attempt = { publicComputer: true, proofed: false, phone, challenge,
 
 describe('what a sign-in keeps of itself', () => {
   const clock = movableClock()
-  let storage: Storage
+  let storage: Store
   let attempts: Attempts
   const written: string[] = []
   before(async () => {
     storage = await openStorage({ kind: 'sqlite', file: ':memory:' }, clock.now)
-    const sealer = newSealer()
     const listening = {
       ...storage.artifacts,
-      put(...row: Parameters<Storage['artifacts']['put']>) {
+      put(...row: Parameters<Store['artifacts']['put']>) {
         written.push(JSON.stringify(row))
         return storage.artifacts.put(...row)
       },
@@ -30,8 +30,7 @@ describe('what a sign-in keeps of itself', () => {
     attempts = createAttempts({
       artifacts: createSealedArtifacts({
         artifacts: listening,
-        sealer,
-        key: { wrapped: await sealer.newDataKey('artifacts'), context: 'artifacts' },
+        vault: createVault({ dataKeys: storage.dataKeys, sealer: newSealer(), id: 'artifacts' }),
       }),
       lifetimeMs: 60_000,
       now: clock.now,

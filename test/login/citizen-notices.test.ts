@@ -1,17 +1,15 @@
 import { strict as assert } from 'node:assert'
-import { randomBytes } from 'node:crypto'
 import type { AuditEvent } from '#src/audit/recorder.ts'
-import { createSoftwareSealer } from '#src/crypto/software-sealer.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
 import type { DocumentKind } from '#src/identity/id-number.ts'
 import { createCitizenNotices, type CitizenNotices } from '#src/login/citizen-notices.ts'
 import { createOutbox, type Outbox } from '#src/outbox/outbox.ts'
-import { openStorage } from '#src/storage/open.ts'
 import type { Storage } from '#src/storage/storage.ts'
 import { noticeText, type NoticeEvent } from '#src/verifiers/sms/texts.ts'
 import type { SmsGateway } from '#src/verifiers/sms/gateway.ts'
 import { createOutboxGateway, type OutboxGateway } from '#src/verifiers/sms/outbox-gateway.ts'
 import { movableClock, type Clock } from '../support/app.ts'
+import { openSealedStore } from '../support/sealing.ts'
 
 const phone = '+8619900000001'
 const day = 86_400_000
@@ -29,22 +27,18 @@ describe('notices to citizens', () => {
     clock = movableClock()
     failing = false
     events.length = 0
-    storage = await openStorage({ kind: 'sqlite', file: ':memory:' }, clock.now)
+    const sealed = await openSealedStore(undefined, undefined, clock.now)
+    storage = sealed.storage
     outbox = createOutbox({ storage, giveUpAfterMs: day, now: clock.now })
     kept = createOutboxGateway(clock.now)
     const gateway: SmsGateway = {
       name: 'test',
       send: (to, text) => (failing ? Promise.reject(new Error('down')) : kept.send(to, text)),
     }
-    const sealer = createSoftwareSealer({
-      wrapping: { current: 'k1', keys: { k1: randomBytes(32) } },
-      index: { version: 1, key: randomBytes(32) },
-    })
     notices = createCitizenNotices({
       outbox,
       gateway,
-      sealer,
-      key: { wrapped: await sealer.newDataKey('artifacts'), context: 'artifacts' },
+      vault: sealed.vault,
       storage,
       recorder: { record: async (event) => void events.push(event) },
       city: { zh: '示例市', en: 'Example City' },

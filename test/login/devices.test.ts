@@ -33,7 +33,7 @@ describe('known devices', () => {
 
   it('keep their value for each further phone, under keys that have nothing in common', async () => {
     const device = await rooms.devices.remember(undefined, phone, person)
-    const [index] = [await rooms.directory.phoneIndex(phone)]
+    const [index] = [await rooms.directory.phoneKey(phone)]
     const key = await rooms.devices.known(device, phone)
     assert.ok(key && !key.includes(device) && !key.includes(index))
     const neighbour = (

@@ -161,8 +161,8 @@ describe('the directory on disk', () => {
     const { name, number, phone = '' } = member('yan')
     const opened = await rooms.directory.open(person('yan'))
     await rooms.directory.bindProven(opened.id, proof('yan', '+8619900000055'))
-    await rooms.throttle.take('send-pause', await rooms.directory.phoneIndex(phone))
-    await rooms.throttle.take('register-number', await rooms.directory.documentIndex('resident-id-card', number))
+    await rooms.throttle.take('send-pause', await rooms.directory.phoneKey(phone))
+    await rooms.throttle.take('register-number', await rooms.directory.documentKey('resident-id-card', number))
 
     const search = (suffixes: readonly string[]): void => {
       const bytes = Buffer.concat(

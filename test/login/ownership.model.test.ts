@@ -4,9 +4,7 @@
  * its owner's (L2), and no document and no account belongs to two people (DESIGN D6, D8).
  */
 import { strict as assert } from 'node:assert'
-import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
-import { createSoftwareSealer } from '#src/crypto/software-sealer.ts'
 import { checkCharacter } from '#src/identity/check-digit.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
 import { parseDocument } from '#src/identity/id-number.ts'
@@ -16,8 +14,8 @@ import { createOwnership } from '#src/login/ownership.ts'
 import { createPhoneConfirmation } from '#src/login/phone-confirmation.ts'
 import { createProofing, type Proofed } from '#src/login/proofing.ts'
 import { createRegisterChanges } from '#src/login/register-changes.ts'
-import { openStorage } from '#src/storage/open.ts'
 import { trail } from '../support/login-rooms.ts'
+import { openSealedStore } from '../support/sealing.ts'
 
 const kind = 'resident-id-card'
 const day = 86_400_000
@@ -40,17 +38,12 @@ const numberOf = (serial: number): string => {
   return body + checkCharacter(body)
 }
 
-const sealer = createSoftwareSealer({
-  wrapping: { current: 'k1', keys: { k1: randomBytes(32) } },
-  index: { version: 1, key: randomBytes(32) },
-})
-
 async function openCity() {
   let time = Date.parse('2026-11-24T00:00:00Z')
   let serial = 100
   const now = () => time
-  const storage = await openStorage({ kind: 'sqlite', file: ':memory:' }, now)
-  const directory = createDirectory({ storage, sealer, now })
+  const { storage, sealing } = await openSealedStore(undefined, undefined, now)
+  const directory = createDirectory({ storage, ...sealing, now })
   // The last has the number of the first (重号), and a name of his own.
   const humans: Human[] = ['甲', '乙', '丙', '丁'].map((name, at) => ({
     ...{ name, number: numberOf(at % 3), phone: phones[at], state: 'living', formerNames: [], formerNumbers: [] },

@@ -1,26 +1,20 @@
 /** A reclaim that breaks off at any of its steps: nothing of it stands then, or all of it. */
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import type { AuditEvent } from '#src/audit/recorder.ts'
-import { createSoftwareSealer } from '#src/crypto/software-sealer.ts'
 import { parseDocument } from '#src/identity/id-number.ts'
 import type { CitizenNotices } from '#src/login/citizen-notices.ts'
 import { createDirectory, type Directory } from '#src/login/directory.ts'
 import { createOwnership } from '#src/login/ownership.ts'
-import { openStorage } from '#src/storage/open.ts'
 import { member, trail } from '../support/login-rooms.ts'
+import { openSealedStore } from '../support/sealing.ts'
 
 const { kind, number, name, phone: ownPhone = '' } = member('yan')
 const strangersPhone = '+8619900000099'
 
 /** A claimed account of a stranger who has agreed to something, and rooms that fail at their n-th act. */
 async function openRooms() {
-  const sealer = createSoftwareSealer({
-    wrapping: { current: 'k1', keys: { k1: randomBytes(32) } },
-    index: { version: 1, key: randomBytes(32) },
-  })
-  const storage = await openStorage({ kind: 'sqlite', file: ':memory:' })
-  const directory = createDirectory({ storage, sealer })
+  const { storage, sealing } = await openSealedStore()
+  const directory = createDirectory({ storage, ...sealing })
   const acts: string[] = []
   let failAt = Infinity
   const acting =

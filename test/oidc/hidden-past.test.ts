@@ -1,14 +1,12 @@
 /** What was agreed to and released before an account was its owner's is hidden, however much it is. */
 import { strict as assert } from 'node:assert'
-import { randomBytes } from 'node:crypto'
-import { createSoftwareSealer } from '#src/crypto/software-sealer.ts'
 import { parseApplication } from '#src/oidc/application.ts'
 import { createNotices } from '#src/oidc/notices.ts'
 import { createReleases } from '#src/oidc/releases.ts'
-import { openStorage } from '#src/storage/open.ts'
-import { createSealedArtifacts, openArtifactKey } from '#src/storage/sealed-artifacts.ts'
+import { createSealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 import type { Storage } from '#src/storage/storage.ts'
 import { testApplications } from '../support/app.ts'
+import { openSealedStore } from '../support/sealing.ts'
 
 describe('the past of an account', () => {
   let storage: Storage
@@ -16,13 +14,9 @@ describe('the past of an account', () => {
   const many = Array.from({ length: 450 }, (_, n) => `application-${n}`)
 
   const rooms = async () => {
-    const sealer = createSoftwareSealer({
-      wrapping: { current: 'k1', keys: { k1: randomBytes(32) } },
-      index: { version: 1, key: randomBytes(32) },
-    })
-    storage = await openStorage({ kind: 'sqlite', file: ':memory:' })
-    const key = await openArtifactKey(storage.dataKeys, sealer)
-    const artifacts = createSealedArtifacts({ artifacts: storage.artifacts, sealer, key })
+    const sealed = await openSealedStore()
+    storage = sealed.storage
+    const artifacts = createSealedArtifacts({ artifacts: storage.artifacts, vault: sealed.vault })
     return { notices: createNotices({ artifacts }), releases: createReleases({ artifacts, retentionDays: 200 }) }
   }
   afterEach(() => storage.close())

@@ -9,10 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sm3 } from 'jose'
 import { AppError, isAppError } from '#src/errors.ts'
 import { openAuditReader, openStorage } from '#src/storage/open.ts'
+import { createPersonMac } from '#src/storage/person-mac.ts'
 import { backUp, sm3OfFile, type Manifest } from '#src/storage/sqlite/backup.ts'
 import { checkBackup, restoreStore, type RestoreOptions } from '#src/storage/sqlite/restore.ts'
 import { decideSwap } from '#src/storage/sqlite/swap.ts'
-import type { Storage } from '#src/storage/storage.ts'
+import type { Store } from '#src/storage/storage.ts'
 import { auditRow, delivery, person, phone } from '../contracts/storage-rows.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
 
@@ -29,6 +30,7 @@ describe('backup of a SQLite store', () => {
   const open = () => openStorage({ kind: 'sqlite', file })
   const options = (more: Partial<RestoreOptions> = {}): RestoreOptions => ({
     mac,
+    personMac: createPersonMac(mac),
     tryKeys: async () => {},
     replace: true,
     ledger: 'beside',
@@ -44,7 +46,7 @@ describe('backup of a SQLite store', () => {
     backup = join(directory, 'backup')
   })
 
-  async function filled(fill: (storage: Storage) => Promise<unknown>): Promise<void> {
+  async function filled(fill: (storage: Store) => Promise<unknown>): Promise<void> {
     const storage = await open()
     await fill(storage)
     await storage.close()
@@ -263,10 +265,10 @@ describe('backup of a SQLite store', () => {
         throw new AppError('key_invalid')
       }
       await assert.rejects(restore({ tryKeys }), (error) => isAppError(error, 'key_invalid'))
-      const { number, kind, index } = person('before').documents[0] ?? {}
+      const { number, kind, indexes } = person('before').documents[0] ?? {}
       assert.partialDeepStrictEqual(samples[0], {
         dataKey: { id: 'artifacts', wrapped: 'w' },
-        person: { id: 'before', dataKey: 'key of before', documents: [{ number, kind, index }] },
+        person: { id: 'before', dataKey: '1.k1.key of before', documents: [{ number, kind, indexes }] },
       })
     })
 

@@ -172,8 +172,24 @@ describe('the SQLite file', () => {
     const storage = await open()
     await storage.audit.append([row(1), row(2)])
     await storage.audit.putCheckpoint({ node: 'n', seq: 2, at: 2, jws: 'j' })
-    const document = { kind: 'resident', index: 'i', number: 's', status: 'proven', from: 1 } as const
-    const person = { dataKey: 'k', phones: [], proofing: 2, status: 'active', createdAt: 1, version: 1 } as const
+    const document = {
+      id: 'd',
+      kind: 'resident',
+      indexes: ['1.i'],
+      number: 's',
+      reserve: 'r',
+      status: 'proven',
+      from: 1,
+    } as const
+    const person = {
+      dataKey: 'k',
+      phones: [],
+      proofing: 2,
+      status: 'active',
+      createdAt: 1,
+      version: 1,
+      mac: 'm',
+    } as const
     await storage.people.insert({ ...person, id: 'p1', documents: [document] })
     await storage.people.insert({ ...person, id: 'p2', documents: [] })
     await storage.close()
@@ -189,7 +205,9 @@ describe('the SQLite file', () => {
       "INSERT OR REPLACE INTO checkpoints VALUES ('n', 2, 2, 'forged')",
       'DELETE FROM documents',
       "UPDATE documents SET person = 'p2'",
-      "UPDATE documents SET idx = 'j'",
+      "UPDATE documents SET id = 'e'",
+      "UPDATE document_indexes SET idx = '1.j'",
+      'DELETE FROM document_indexes',
       "DELETE FROM people WHERE id = 'p1'",
     ])
       assert.throws(() => db.exec(sql), /append-only|follow|forward|reserved|FOREIGN KEY/, sql)
@@ -198,7 +216,15 @@ describe('the SQLite file', () => {
 
   it('keeps no trace of a destroyed key once it is swept or replaced', async () => {
     const storage = await open()
-    const person = { id: 'p', documents: [], phones: [], proofing: 2, status: 'active', createdAt: 1 } as const
+    const person = {
+      id: 'p',
+      documents: [],
+      phones: [],
+      proofing: 2,
+      status: 'active',
+      createdAt: 1,
+      mac: 'm',
+    } as const
     await storage.dataKeys.add({ id: 'k', wrapped: 'first secret '.repeat(9), expiresAt: 1 })
     await storage.people.insert({ ...person, dataKey: 'second secret '.repeat(9), version: 1 })
     await storage.close()
@@ -230,7 +256,7 @@ describe('the SQLite file', () => {
         .call(db, `EXPLAIN QUERY PLAN ${sql}`)
         .all()
         .map((step) => String(step['detail']))
-        .filter((detail) => detail.startsWith('SCAN') && !/CONSTANT ROW|names/.test(detail)),
+        .filter((detail) => detail.startsWith('SCAN') && !/CONSTANT ROW|names|VIRTUAL TABLE/.test(detail)),
     )
     db.close()
     assert.ok(queries.length > 30)

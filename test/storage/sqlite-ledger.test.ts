@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { isAppError } from '#src/errors.ts'
 import { openStorage } from '#src/storage/open.ts'
 import { openLedger, readLedger } from '#src/storage/sqlite/ledger.ts'
-import type { Storage } from '#src/storage/storage.ts'
+import type { Store } from '#src/storage/storage.ts'
 import { at, document, person, phone } from '../contracts/storage-rows.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
 
@@ -16,7 +16,7 @@ describe('the ledger of endings', () => {
   const directory = temporaryDirectories()
   let file: string
   let ledger: string
-  let storage: Storage
+  let storage: Store
   const open = async () => (storage = await openStorage({ kind: 'sqlite', file }))
   const whole = person('p1', { phones: [phone('1'), phone('2')], documents: [document('a'), document('b')] })
   const notice = { payload: 'x', expiresAt: Date.now() + 3_600_000 }
@@ -82,8 +82,8 @@ describe('the ledger of endings', () => {
       const row = await storage.people.byId('p1')
       assert.equal(row?.status, 'suspended')
       assert.deepEqual(
-        row.phones.map(({ index }) => index),
-        ['2'],
+        row.phones.map(({ id }) => id),
+        [phone('2').id],
       )
       assert.deepEqual(
         row.documents.map(({ status }) => status),

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import type { AuditEvent } from '#src/audit/recorder.ts'
 import { loadConfig, type Config } from '#src/config.ts'
 import { createSoftwareMac } from '#src/crypto/software-mac.ts'
-import { createSoftwareSealer } from '#src/crypto/software-sealer.ts'
 import { readPopulation, type CastMember } from '#src/demo/cast.ts'
 import { createFileRegister, type FileRegister } from '#src/demo/population-register.ts'
 import { AppError } from '#src/errors.ts'
@@ -21,10 +20,9 @@ import { createOwnership } from '#src/login/ownership.ts'
 import { createProofing, type Proofed, type Proofing } from '#src/login/proofing.ts'
 import { createRegisterCheck } from '#src/login/register-check.ts'
 import { createThrottle, type Throttle } from '#src/login/throttle.ts'
-import { openStorage } from '#src/storage/open.ts'
 import { createSealedArtifacts } from '#src/storage/sealed-artifacts.ts'
-import type { Storage } from '#src/storage/storage.ts'
 import { movableClock, type Clock } from './app.ts'
+import { openSealedStore, sealerKeys, type SealedStore } from './sealing.ts'
 
 export const trail = { reference: '00000-00000', address: '127.0.0.1', application: 'first', channel: 'web' }
 
@@ -34,8 +32,7 @@ export interface Told {
   readonly phone: string
 }
 
-export interface LoginRooms {
-  readonly storage: Storage
+export interface LoginRooms extends SealedStore {
   readonly directory: Directory
   readonly throttle: Throttle
   readonly line: Line
@@ -72,21 +69,20 @@ export function numberOfAge(years: number, now: number): string {
   return body + checkCharacter(body)
 }
 
-export async function openLoginRooms(file = ':memory:', registerTimeoutMs = 5_000): Promise<LoginRooms> {
+export async function openLoginRooms(
+  file = ':memory:',
+  registerTimeoutMs = 5_000,
+  keys = () => sealerKeys(),
+): Promise<LoginRooms> {
   const config = loadConfig('config', {})
   const clock = movableClock()
   const { now } = clock
-  const storage = await openStorage({ kind: 'sqlite', file }, now)
-  const sealer = createSoftwareSealer({
-    wrapping: { current: 'k1', keys: { k1: randomBytes(32) } },
-    index: { version: 1, key: randomBytes(32) },
-  })
-  const directory = createDirectory({ storage, sealer, now })
+  const { storage, sealing, vault, tampered } = await openSealedStore(file, keys, now)
+  const directory = createDirectory({ storage, ...sealing, now })
   const throttle = createThrottle({ storage, login: config.login, sms: config.verifiers.sms, now })
   const line = createLine({ throttle, storage, mac: createSoftwareMac(randomBytes(32)), now })
-  const artifactKey = { wrapped: await sealer.newDataKey('artifacts'), context: 'artifacts' }
-  const artifacts = createSealedArtifacts({ artifacts: storage.artifacts, sealer, key: artifactKey })
-  const devices = createDevices({ artifacts, storage, directory, perPerson: config.login.knownDevices, now })
+  const artifacts = createSealedArtifacts({ artifacts: storage.artifacts, vault })
+  const devices = createDevices({ artifacts, directory, perPerson: config.login.knownDevices, now })
   const register = createFileRegister()
   const asked: RegisterQuery[] = []
   const events: AuditEvent[] = []
@@ -122,8 +118,8 @@ export async function openLoginRooms(file = ':memory:', registerTimeoutMs = 5_00
   const confirmation = createPhoneConfirmation({ directory, check, recorder, confirmDays, now })
 
   return {
+    ...{ storage, sealing, vault, tampered },
     ...{
-      storage,
       directory,
       throttle,
       line,

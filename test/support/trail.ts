@@ -1,27 +1,23 @@
 /** An audit trail with everything real but the time: store, sealer, SM2 signer and recorder. */
 import { exportJWK, generateKeyPair } from 'jose'
 import { createRecorder, type Recorder } from '#src/audit/recorder.ts'
-import { createSoftwareSealer } from '#src/crypto/software-sealer.ts'
-import type { Sealer } from '#src/crypto/sealer.ts'
+import { createSealer, type Sealer } from '#src/crypto/sealer.ts'
 import type { Signer } from '#src/crypto/signer.ts'
 import { createSoftwareSigner } from '#src/crypto/software-signer.ts'
 import { openStorage } from '#src/storage/open.ts'
-import type { AuditTrail, Storage } from '#src/storage/storage.ts'
+import type { AuditTrail, Store } from '#src/storage/storage.ts'
 import { movableClock, type Clock } from './app.ts'
+import { sealerKeys } from './sealing.ts'
 
 export async function newSigner(): Promise<Signer> {
   const { privateKey } = await generateKeyPair('SGD_SM3_SM2', { extractable: true })
   return createSoftwareSigner(await exportJWK(privateKey))
 }
 
-export const newSealer = (fill = 1): Sealer =>
-  createSoftwareSealer({
-    wrapping: { current: 'k1', keys: { k1: Buffer.alloc(32, fill) } },
-    index: { version: 1, key: Buffer.alloc(32, fill + 1) },
-  })
+export const newSealer = (fill = 1): Sealer => createSealer(() => sealerKeys([fill]))
 
 export interface Trail {
-  readonly storage: Storage
+  readonly storage: Store
   readonly signer: Signer
   readonly sealer: Sealer
   readonly recorder: Recorder

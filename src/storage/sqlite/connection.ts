@@ -9,6 +9,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { SQLOutputValue } from 'node:sqlite'
 import { isAppError } from '#src/errors.ts'
 import type { AppError } from '#src/errors.ts'
+import type { PersonMac } from '../person-mac.ts'
 import { createEndings } from './endings.ts'
 import { toAppError, unavailable } from './fault.ts'
 import { createGroupCommit } from './group-commit.ts'
@@ -18,6 +19,7 @@ import type { Act, Ledger } from './ledger.ts'
 import { lock } from './lock.ts'
 import { migrate, schemaVersion } from './migrations.ts'
 import { createPrivately } from './private-file.ts'
+import { repeatEndings } from './repeat.ts'
 import { completeSwap, isSwapping } from './swap.ts'
 
 type Value = string | number | undefined
@@ -47,9 +49,10 @@ const timeout = 500
 
 /**
  * Opens (and creates, 0600 in a directory 0700) the database for writing. `:memory:` keeps nothing.
+ * @param mac of people's rows, for those that the ledger changes
  * @throws AppError `storage_unavailable` where another process has it, the schema is newer or the disk refuses
  */
-export function connect(name: string, clock: () => number = Date.now): Connection {
+export async function connect(name: string, clock: () => number = Date.now, mac?: PersonMac): Promise<Connection> {
   let release = () => {}
   let db: DatabaseSync | undefined
   try {
@@ -62,7 +65,7 @@ export function connect(name: string, clock: () => number = Date.now): Connectio
     db = openForWriting(file)
     db.exec('PRAGMA journal_mode = WAL; PRAGMA cache_size = -65536; PRAGMA journal_size_limit = 67108864')
     migrate(db)
-    return connection(db, file === ':memory:' ? undefined : catchUp(db, ledgerOf(file), clock), release)
+    return connection(db, file === ':memory:' ? undefined : await catchUp(db, ledgerOf(file), clock, mac), release)
   } catch (error) {
     db?.close()
     release()
@@ -86,15 +89,13 @@ export function openForWriting(file: string): DatabaseSync {
 }
 
 /** Opens the ledger and carries out what the database has not seen of it. */
-function catchUp(db: DatabaseSync, path: string, clock: () => number): Ledger {
-  const endings = createEndings(reader(db))
-  const ledger = openLedger(path, endings.mark(), clock)
-  const last = ledger.missed.at(-1)
-  if (!last) return ledger
+async function catchUp(db: DatabaseSync, path: string, clock: () => number, mac?: PersonMac): Promise<Ledger> {
+  const rows = reader(db)
+  const ledger = openLedger(path, createEndings(rows).mark(), clock)
+  if (ledger.missed.length === 0) return ledger
   try {
     db.exec('BEGIN IMMEDIATE')
-    ledger.missed.forEach(endings.carryOut)
-    endings.setMark(last)
+    await repeatEndings(rows, ledger.missed, mac)
     db.exec('COMMIT')
     return ledger
   } catch (error) {

@@ -5,7 +5,7 @@
 import { hashed } from '../sealed-artifacts.ts'
 import { noticeKind } from '../storage.ts'
 import type { Reader } from './connection.ts'
-import { partOf, type Act, type ActKind, type Mark } from './ledger.ts'
+import type { Act, ActKind, Mark } from './ledger.ts'
 
 export interface Endings {
   /** Destroys the data key and all that is personal; the documents stay reserved, void. False: nobody has the id. */
@@ -16,12 +16,11 @@ export interface Endings {
   setMark(mark: Mark): void
 }
 
-type Part = { readonly kind: string; readonly index: string }
-
 export function createEndings(db: Pick<Reader, 'prepare'>): Endings {
   const known = db.prepare('SELECT 1 FROM people WHERE id = ?')
   const erasePerson = db.prepare(
-    `UPDATE people SET data_key = '', name = NULL, proofing = 1, status = 'erased', version = version + 1
+    `UPDATE people SET data_key = '', name = NULL, proofing = 1, status = 'erased', version = version + 1, mac = '',
+       wrapping = ''
      WHERE id = ? AND status <> 'erased'`,
   )
   const voidDocuments = db.prepare("UPDATE documents SET number = '', status = 'void' WHERE person = ?")
@@ -30,11 +29,9 @@ export function createEndings(db: Pick<Reader, 'prepare'>): Endings {
   const setStatus = db.prepare(
     "UPDATE people SET status = ?, version = version + 1 WHERE id = ? AND status NOT IN (?1, 'erased')",
   )
-  const phonesOf = db.prepare<Part>('SELECT idx AS "index" FROM phones WHERE person = ?')
-  const dropPhone = db.prepare('DELETE FROM phones WHERE person = ? AND idx = ?')
-  const documentsOf = db.prepare<Part>('SELECT kind, idx AS "index" FROM documents WHERE person = ?')
+  const dropPhone = db.prepare('DELETE FROM phones WHERE person = ? AND id = ?')
   const endDocument = db.prepare(
-    "UPDATE documents SET status = ? WHERE kind = ? AND idx = ? AND status IN ('claimed', 'proven')",
+    "UPDATE documents SET status = ? WHERE person = ? AND id = ? AND status IN ('claimed', 'proven')",
   )
   const lowerProofing = db.prepare(
     `UPDATE people SET proofing = 1, version = version + 1 WHERE id = ? AND proofing > 1
@@ -52,13 +49,8 @@ export function createEndings(db: Pick<Reader, 'prepare'>): Endings {
     return known.get(person) !== undefined
   }
 
-  const endPhone = (person: string, part?: string): void => {
-    for (const { index } of phonesOf.all(person)) if (partOf(person, index) === part) dropPhone.run(person, index)
-  }
-
-  const end = (status: 'replaced' | 'void') => (person: string, part?: string) => {
-    for (const { kind, index } of documentsOf.all(person))
-      if (partOf(person, kind, index) === part) endDocument.run(status, kind, index)
+  const end = (status: 'replaced' | 'void') => (person: string, document?: string) => {
+    endDocument.run(status, person, document)
     lowerProofing.run(person)
   }
 
@@ -66,7 +58,7 @@ export function createEndings(db: Pick<Reader, 'prepare'>): Endings {
     'person.erased': erase,
     'person.suspended': (person) => setStatus.run('suspended', person),
     'person.reinstated': (person) => setStatus.run('active', person),
-    'phone.ended': endPhone,
+    'phone.ended': (person, phone) => dropPhone.run(person, phone),
     'document.replaced': end('replaced'),
     'document.void': end('void'),
     'notice.withdrawn': (notice) => dropNotice.run(notice),

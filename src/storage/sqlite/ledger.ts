@@ -1,7 +1,7 @@
 /**
  * The ledger of endings, `<store>.ledger`: what was erased, suspended, ended or withdrawn, one JSON line each, forced to
  * the disk before the act is acknowledged. It stands outside the database, so that a restored backup, which knows
- * nothing of them, can be told again (PIPL 47, DESIGN D6). It names nobody: random ids, and SM3 of id and blind index.
+ * nothing of them, can be told again (PIPL 47, DESIGN D6). It names nobody: random ids, which no change of keys moves.
  *
  * Each line's SM3 covers the line before it. The database keeps the mark (number and hash) of the last act it has
  * carried out, in the transaction of the act; so any copy of the database knows which acts it has not seen.
@@ -25,7 +25,7 @@ export interface Act {
   readonly kind: ActKind
   /** Id of the person or the notice. */
   readonly subject: string
-  /** `partOf` the person's phone or document that ended. */
+  /** Id of the person's phone or document that ended. */
   readonly part?: string
 }
 
@@ -48,10 +48,6 @@ export interface Ledger {
 }
 
 export const ledgerOf = (store: string): string => `${store}.ledger`
-
-/** Says which phone or document of a person, to nobody who does not have the person's row. */
-export const partOf = (person: string, ...index: readonly string[]): string =>
-  sm3(Buffer.from(JSON.stringify([person, ...index]))).toString('base64url')
 
 function chained(previous: Mark, act: Act, at: number): Entry {
   const seq = previous.seq + 1

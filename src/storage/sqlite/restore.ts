@@ -9,8 +9,9 @@ import type { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import type { Mac } from '#src/crypto/mac.ts'
 import { isAppError } from '#src/errors.ts'
+import type { PersonMac } from '../person-mac.ts'
 import { lastingKinds, type AuditReading, type AuditTrail, type DataKeyRow, type Json } from '../storage.ts'
-import type { DocumentRow, PersonRow } from '../storage.ts'
+import type { StoredPerson } from '../storage.ts'
 import { createAuditReading, createAuditTrail } from './audit.ts'
 import { checkIntegrity, readManifest, storeIn, verifyFile, type Manifest } from './backup.ts'
 import { connectReadOnly, locate, openForWriting, reader, type Reader } from './connection.ts'
@@ -19,18 +20,25 @@ import { unavailable } from './fault.ts'
 import { ledgerOf, readLedger } from './ledger.ts'
 import { lock } from './lock.ts'
 import { migrate, schemaVersion } from './migrations.ts'
+import { createDependences } from './people.ts'
+import { createPersonRows } from './person-rows.ts'
 import { createPrivately, syncDirectory, syncFile } from './private-file.ts'
+import { repeatEndings } from './repeat.ts'
 import { completeSwap, decideSwap } from './swap.ts'
 
 /** A few rows that the keys at hand must open. */
 export interface Sample {
   readonly dataKey?: DataKeyRow
-  readonly person?: Pick<PersonRow, 'id' | 'dataKey' | 'documents'>
+  readonly person?: StoredPerson
+  /** The sets of index versions that rows have (`indexSetsOf`): each must hold one whose key is here. */
+  readonly indexSets: readonly string[]
 }
 
 export interface Proof {
   /** Under a key that is backed up elsewhere. */
   readonly mac: Mac
+  /** Over people's rows; those that the ledger changes get a new one, if theirs was right. */
+  readonly personMac: PersonMac
   /** @throws AppError where the keys at hand do not open the rows */
   tryKeys(sample: Sample): Promise<void>
 }
@@ -55,23 +63,18 @@ export interface Restored {
   readonly unreadable?: string
 }
 
-function sampleOf(db: Reader): Sample {
+function sampleOf(db: Reader): Omit<Sample, 'indexSets'> {
   const dataKey = db.prepare<DataKeyRow>('SELECT id, wrapped FROM data_keys ORDER BY expires_at IS NOT NULL LIMIT 1')
-  const person = db.prepare<Omit<PersonRow, 'documents'>>(
-    "SELECT id, data_key AS dataKey FROM people WHERE status <> 'erased' LIMIT 1",
-  )
-  const documents = db.prepare<DocumentRow>('SELECT kind, idx AS "index", number FROM documents WHERE person = ?')
-  const [key, someone] = [dataKey.get(), person.get()]
-  return {
-    ...(key ? { dataKey: key } : {}),
-    ...(someone ? { person: { ...someone, documents: documents.all(someone.id) } } : {}),
-  }
+  const someone = db.prepare<{ id: string }>("SELECT id FROM people WHERE status <> 'erased' LIMIT 1").get()
+  const key = dataKey.get()
+  const person = someone && createPersonRows(db).byId(someone.id)
+  return { ...(key ? { dataKey: key } : {}), ...(person ? { person } : {}) }
 }
 
 /** Is this backup whole, and do the keys at hand fit it? */
 async function prove(db: Reader, directory: string, { tryKeys, mac }: Proof): Promise<void> {
   checkIntegrity(db, storeIn(directory))
-  await tryKeys(sampleOf(db))
+  await tryKeys({ ...sampleOf(db), indexSets: await createDependences(db).dependences('indexes') })
   await readManifest(directory).verify(mac)
 }
 
@@ -114,13 +117,11 @@ export async function checkBackup(directory: string, proof: Proof): Promise<Mani
   }
 }
 
-function repeatEndings(db: DatabaseSync, ledger: string | undefined): number {
+async function repeatLedger(db: DatabaseSync, ledger: string | undefined, mac: PersonMac): Promise<number> {
   if (ledger === undefined) return 0
-  const endings = createEndings(reader(db))
-  const acts = readLedger(ledger, endings.mark())
-  const last = acts.at(-1)
-  acts.forEach(endings.carryOut)
-  if (last) endings.setMark(last)
+  const rows = reader(db)
+  const acts = readLedger(ledger, createEndings(rows).mark())
+  await repeatEndings(rows, acts, mac)
   return acts.length
 }
 
@@ -205,7 +206,7 @@ export async function restoreStore(name: string, directory: string, options: Res
       await prove(rows, directory, options)
       migrate(db)
       db.exec(`DELETE FROM artifacts WHERE kind NOT IN (${lastingKinds.map((kind) => `'${kind}'`).join(', ')})`)
-      repeated = repeatEndings(db, ledger)
+      repeated = await repeatLedger(db, ledger, options.personMac)
       const trail = createAuditTrail({ ...rows, write: rows.read, enter: () => {} })
       return carryFrom(db, file, async (from) => {
         const carried = await options.carry(trail, from)
