@@ -8,7 +8,7 @@ import { createRecorder, type Recorder } from './audit/recorder.ts'
 import { recordRestores } from './audit/restored.ts'
 import { createChannels } from './channels/channel.ts'
 import type { Config } from './config.ts'
-import { loadKeys } from './crypto/key-store.ts'
+import { openRing } from './crypto/open-ring.ts'
 import { peerFrom } from './peers/shared-key.ts'
 import { runSelfTest } from './crypto/self-test.ts'
 import { createSealer, type SealerKeys } from './crypto/sealer.ts'
@@ -120,8 +120,9 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
 
   const engines = await runSelfTest()
   if (engines.sm2 !== 'native') log.warn(engines, 'this runtime has no native SM2: signing falls back to sm-crypto')
-  const keys = await loadKeys(config.keys.directory, { production })
-  const sealer = createSealer(overrides.sealerKeys ?? (() => keys))
+  const ring = await openRing(config, onFault)
+  const keys = ring.current()
+  const sealer = createSealer(overrides.sealerKeys ?? ring.current)
   const storage = await openProtectedStorage(config.storage, {
     rowMac: keys.rows,
     now,
@@ -230,9 +231,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const provider = createEngine({
     config,
     artifacts,
-    signers: keys.signers,
-    cookieKeys: keys.cookies,
-    pairwiseMac: keys.pairwise,
+    ...{ signers: keys.signers.map(({ key }) => key), cookieKeys: keys.cookies, pairwiseMac: keys.pairwise },
     applications,
     channels,
     notices,
@@ -257,7 +256,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     ...{ interactions, signIn, sessions, notices, releases, applications, directory, recorder },
     engine: provider.callback(),
     links: overrides.links ?? [],
-    ready: () => storage.audit.nodes().then(Boolean, () => false),
+    ready: () => storage.audit.nodes().then(ring.healthy, () => false),
   })
 
   const stopSweeping = sweepInBackground(storage, now, onFault)
@@ -290,6 +289,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
       await outbox.close()
       await recorder.close()
       await storage.close()
+      await ring.close()
     },
   }
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { sentenceOf } from './config/faults.ts'
 import { rules, type Rule } from './config/rules.ts'
-import { bilingual, breaker, level, origin, peer, port, range, seconds, webAddress } from './config/values.ts'
+import { bilingual, breaker, level, origin, peer, pkcs11, port, range, seconds, webAddress } from './config/values.ts'
 import { AppError } from './errors.ts'
 
 const schema = z.strictObject({
@@ -34,7 +34,14 @@ const schema = z.strictObject({
     privacy: webAddress,
   }),
   storage: z.strictObject({ kind: z.literal('sqlite'), file: z.string().min(1) }),
-  keys: z.strictObject({ directory: z.string().min(1) }),
+  keys: z.strictObject({
+    /** `daemon`: in the key daemon, and the server opens no key file. */
+    kind: z.enum(['files', 'daemon']),
+    directory: z.string().min(1),
+    /** Its socket, and the seconds that a question to it may take. */
+    daemon: z.strictObject({ socket: z.string().min(1), timeout: seconds.max(2) }),
+    pkcs11: pkcs11.optional(),
+  }),
   crypto: z.strictObject({
     policy: z.enum(['mixed', 'sm-only']),
     /** Software keys are not a certified module (未取得商密认证): production must write `false` out to run on them. */

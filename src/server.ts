@@ -50,7 +50,8 @@ async function demoCity(config: Config) {
 
 async function main(): Promise<void> {
   const config = loadConfig('config', process.env)
-  if (config.environment === 'development') await createKeys(config.keys.directory, 'development')
+  if (config.environment === 'development' && config.keys.kind === 'files')
+    await createKeys(config.keys.directory, 'development')
   const demo = config.demo.enabled ? await demoCity(config) : undefined
   const app = await createApp(config, demo?.overrides)
   const server = createHttpServer(app.handler)

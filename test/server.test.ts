@@ -57,7 +57,8 @@ describe('a server that cannot start', () => {
 
   it('because a real register or gateway has no settings never takes the one of the demo', async () => {
     const where = directory()
-    const config: Config = { ...loadConfig('config', {}), keys: { directory: join(where, 'keys') } }
+    const defaults = loadConfig('config', {})
+    const config: Config = { ...defaults, keys: { ...defaults.keys, directory: join(where, 'keys') } }
     await createKeys(config.keys.directory, 'development')
     const { register, verifiers } = config
     const storeFor = (name: string) => ({ kind: 'sqlite', file: join(where, `${name}.db`) }) as const

@@ -29,7 +29,7 @@ export interface DemoCity {
 }
 
 /** What of the settings the demo city needs. */
-export type CitySettings = Pick<Config, 'issuer' | 'keys' | 'demo'>
+export type CitySettings = Pick<Config, 'issuer' | 'demo'> & { readonly keys: Pick<Config['keys'], 'directory'> }
 
 const secretFile = 'social-insurance.secret'
 const publicKeysFile = 'property.jwks.json'

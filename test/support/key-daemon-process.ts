@@ -1,15 +1,17 @@
-/** A key daemon in a process of its own, for tests that kill it, stop it and start it again with the same keys. */
+/**
+ * A key daemon in a process of its own, for tests that kill it, stop it and start it again with the same keys: over the
+ * keys of a seed, or as `npm run key-daemon` runs it.
+ */
 import { strict as assert } from 'node:assert'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { createDaemon } from '#src/agents/key-daemon/daemon.ts'
 import { newKeySeed, ringOf, softwareKeys, type KeySeed } from './software-ring.ts'
 
 export interface DaemonProcess {
   readonly socket: string
-  readonly seed: KeySeed
   /** Starts it and waits until it listens. */
   start(): Promise<void>
   /** Sends it a signal, `SIGSTOP` for example. */
@@ -18,11 +20,7 @@ export interface DaemonProcess {
   end(name: NodeJS.Signals): Promise<number | null>
 }
 
-/** @param directory an empty one, of this test alone */
-export async function daemonProcess(directory: string, deadlineMs = 2000): Promise<DaemonProcess> {
-  const [socket, seedFile] = [join(directory, 'run', 'keys'), join(directory, 'seed.json')]
-  const seed = await newKeySeed()
-  writeFileSync(seedFile, JSON.stringify(seed), { mode: 0o600 })
+function processOf(socket: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): DaemonProcess {
   let child: ChildProcess | undefined
   const alive = (): ChildProcess => {
     assert.ok(child && child.exitCode === null && child.signalCode === null, 'the daemon does not run')
@@ -30,14 +28,14 @@ export async function daemonProcess(directory: string, deadlineMs = 2000): Promi
   }
   return {
     socket,
-    seed,
     async start() {
-      child = spawn(process.execPath, [import.meta.filename, socket, seedFile, String(deadlineMs)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
+      child = spawn(process.execPath, args, {
+        ...{ cwd: resolve(import.meta.dirname, '../..'), stdio: ['ignore', 'pipe', 'inherit'] },
+        env: { ...process.env, ...env },
       })
       assert.ok(child.stdout)
       const [said] = (await once(child.stdout, 'data')) as [Buffer]
-      assert.equal(said.toString(), 'listening\n')
+      assert.match(said.toString(), /listening/)
     },
     signal: (name) => void alive().kill(name),
     async end(name) {
@@ -46,6 +44,27 @@ export async function daemonProcess(directory: string, deadlineMs = 2000): Promi
       return ((await exit) as [number | null])[0]
     },
   }
+}
+
+/** @param directory an empty one, of this test alone */
+export async function daemonProcess(
+  directory: string,
+  deadlineMs = 2000,
+): Promise<DaemonProcess & { readonly seed: KeySeed }> {
+  const [socket, seedFile] = [join(directory, 'run', 'keys'), join(directory, 'seed.json')]
+  const seed = await newKeySeed()
+  writeFileSync(seedFile, JSON.stringify(seed), { mode: 0o600 })
+  return { ...processOf(socket, [import.meta.filename, socket, seedFile, String(deadlineMs)]), seed }
+}
+
+/** The key daemon of the development settings, with its key files and its socket in a directory. */
+export function keyDaemon(
+  directory: string,
+  more: Readonly<Record<string, string>> = {},
+): DaemonProcess & { readonly keys: string } {
+  const [socket, keys] = [join(directory, 'run', 'keys'), join(directory, 'keys')]
+  const env = { YIHAO_KEYS__DIRECTORY: keys, YIHAO_KEYS__DAEMON__SOCKET: socket, ...more }
+  return { ...processOf(socket, ['src/agents/key-daemon.ts'], env), keys }
 }
 
 if (import.meta.main) {

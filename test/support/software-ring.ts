@@ -2,55 +2,33 @@
  * A `KeyRing` of software keys for tests of what stands around it; its keys come from a seed that can be written to a
  * file, so that a daemon that is started again has the same ones. Its keys can be exchanged.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { exportJWK, generateKeyPair, SGD_SM3_SM2, type JWK } from 'jose'
 import type { KeyRing, Keys } from '#src/crypto/keys.ts'
-import type { KeyWrapper } from '#src/crypto/key-wrapper.ts'
+import { createSoftwareKeyWrapper } from '#src/crypto/software-key-wrapper.ts'
 import { createSoftwareMac } from '#src/crypto/software-mac.ts'
 import { createSoftwareSigner } from '#src/crypto/software-signer.ts'
-import { AppError } from '#src/errors.ts'
 
 export interface KeySeed {
   readonly signing: readonly JWK[]
   readonly audit: JWK
-  /** 32 bytes, base64url. */
+  /** 32 bytes, base64url; the MAC and cookie keys come from it. */
   readonly secret: string
+  /** By id, like that; the last one wraps. */
+  readonly wrapping: Readonly<Record<string, string>>
 }
 
 const fresh = async (alg: string): Promise<JWK> =>
   exportJWK((await generateKeyPair(alg, { extractable: true })).privateKey)
 
+export const newSecret = () => randomBytes(32).toString('base64url')
+
 export async function newKeySeed(): Promise<KeySeed> {
   const [audit, ...signing] = await Promise.all([SGD_SM3_SM2, SGD_SM3_SM2, 'ES256', 'RS256'].map(fresh))
-  return { signing, audit: audit as JWK, secret: randomBytes(32).toString('base64url') }
+  return { signing, audit: audit as JWK, secret: newSecret(), wrapping: { 1: newSecret() } }
 }
 
-/** An envelope that is enough to tell a changed one; the real one is `src/crypto`'s. */
-function wrapperOf(secret: Buffer): KeyWrapper {
-  const invalid = () => new AppError('sealed_value_invalid', { detail: 'changed' })
-  return {
-    async wrap(dataKey, context) {
-      const iv = randomBytes(12)
-      const cipher = createCipheriv('aes-256-gcm', secret, iv).setAAD(Buffer.from(context))
-      const text = Buffer.concat([cipher.update(dataKey), cipher.final()])
-      return `1.${Buffer.concat([iv, cipher.getAuthTag(), text]).toString('base64url')}`
-    },
-    async unwrap(wrapped, context) {
-      const bytes = Buffer.from(wrapped.replace(/^1\./, ''), 'base64url')
-      if (`1.${bytes.toString('base64url')}` !== wrapped || bytes.length < 28) throw invalid()
-      const decipher = createDecipheriv('aes-256-gcm', secret, bytes.subarray(0, 12)).setAAD(Buffer.from(context))
-      decipher.setAuthTag(bytes.subarray(12, 28))
-      try {
-        return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()])
-      } catch {
-        throw invalid()
-      }
-    },
-    isCurrent: async (wrapped) => wrapped.startsWith('1.'),
-  }
-}
-
-export async function softwareKeys({ signing, audit, secret }: KeySeed): Promise<Keys> {
+export async function softwareKeys({ signing, audit, secret, wrapping }: KeySeed): Promise<Keys> {
   const bytes = Buffer.from(secret, 'base64url')
   const mac = (name: string) => createSoftwareMac(Buffer.concat([bytes, Buffer.from(name)]))
   const signers = await Promise.all(signing.map((jwk) => createSoftwareSigner(jwk)))
@@ -58,7 +36,10 @@ export async function softwareKeys({ signing, audit, secret }: KeySeed): Promise
     signers: signers.map((key) => ({ key, state: 'active' as const })),
     decrypters: [],
     audit: await createSoftwareSigner(audit),
-    wrapper: wrapperOf(bytes),
+    wrapper: createSoftwareKeyWrapper({
+      current: Object.keys(wrapping).at(-1) ?? '',
+      keys: Object.fromEntries(Object.entries(wrapping).map(([id, text]) => [id, Buffer.from(text, 'base64url')])),
+    }),
     index: [{ version: 1, mac: mac('index') }],
     ...{ pairwise: mac('pairwise'), rows: mac('rows'), codes: mac('codes'), limits: mac('limits') },
     cookies: [bytes],

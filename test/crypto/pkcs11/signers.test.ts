@@ -1,13 +1,16 @@
 /** Signers in a PKCS#11 token, against SoftHSM: the contract, and what happens to tokens in the field. */
 import { strict as assert } from 'node:assert'
+import { createPublicKey, verify } from 'node:crypto'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
+import { openDaemonRing } from '#src/crypto/daemon/ring.ts'
 import { withHardwareSigners } from '#src/crypto/hardware-ring.ts'
 import { loadCryptoki } from '#src/crypto/pkcs11/cryptoki.ts'
 import { openPkcs11Signers, type HardwareSigners, type Pkcs11Settings } from '#src/crypto/pkcs11/signers.ts'
 import type { Signer } from '#src/crypto/signer.ts'
 import { isAppError } from '#src/errors.ts'
 import { signerContract } from '../../contracts/signer.ts'
+import { keyDaemon } from '../../support/key-daemon-process.ts'
 import { needSoftHsm, pin, softHsm, softHsmModule, type SoftHsm } from '../../support/soft-hsm.ts'
 import { newKeySeed, ringOf, softwareKeys } from '../../support/software-ring.ts'
 import { temporaryDirectories } from '../../support/temporary.ts'
@@ -123,6 +126,24 @@ describe('Signers in a PKCS#11 token', function () {
       await refuses({ module: '/nowhere/module.so' }, 'key_invalid', /keys\.pkcs11\.module/)
       await refuses({ module: import.meta.filename }, 'key_invalid', /keys\.pkcs11\.module/)
     })
+  })
+
+  it('are what the key daemon signs with where the settings name them', async () => {
+    const daemon = keyDaemon(newDirectory(), { YIHAO_KEYS__PKCS11: JSON.stringify(settings) })
+    await daemon.start()
+    const ring = await openDaemonRing({ socket: daemon.socket, timeoutMs: 2000 })
+    try {
+      for (const alg of ['ES256', 'RS256']) {
+        const { key } = ring.current().signers.find(({ key, state }) => key.alg === alg && state === 'active') ?? {}
+        assert.equal(key?.kid, signer(alg).kid)
+        const publicKey = createPublicKey({ key: { ...key.publicJwk }, format: 'jwk' })
+        const signature = await key.sign(data)
+        assert.ok(verify('sha256', data, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature))
+      }
+    } finally {
+      await ring.close()
+      assert.equal(await daemon.end('SIGTERM'), 0)
+    }
   })
 
   it('take the place of the software ones, which are retired and still published', async () => {
