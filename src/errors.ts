@@ -159,6 +159,11 @@ export class AppError extends Error {
     return table[this.code].status
   }
 
+  /** The same by the name that the engine's error handler asks for: 503 where a back end is away, not 500. */
+  get statusCode(): number {
+    return this.status
+  }
+
   /** The sentence a citizen may read. */
   sentence(locale: Locale): string {
     return table[this.code][locale]
