@@ -1,12 +1,12 @@
 /**
  * The process edge of the key daemon: opens the keys of the node, answers the servers at its socket, and ends in order
- * on SIGINT and SIGTERM.
+ * on SIGINT and SIGTERM. It loads little, and so is back soon: whoever waits for a key waits for its start.
  */
-import { describeStartFault } from '../app.ts'
 import { loadConfig } from '../config.ts'
 import { createKeys } from '../crypto/key-store.ts'
 import { openOwnRing } from '../crypto/open-ring.ts'
 import { runSelfTest } from '../crypto/self-test.ts'
+import { AppError } from '../errors.ts'
 import { createLogger } from '../http/log.ts'
 import { createDaemon } from './key-daemon/daemon.ts'
 
@@ -34,6 +34,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`${describeStartFault(error)}\n`)
+  process.stderr.write(`${error instanceof AppError ? error.message : String(error)}\n`)
   process.exit(1)
 })

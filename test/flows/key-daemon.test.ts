@@ -3,14 +3,16 @@
  * sign-in, and one that is gone fails them all closed until it is back.
  */
 import { strict as assert } from 'node:assert'
+import { once } from 'node:events'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { auditPublicKey } from '#src/crypto/key-store.ts'
 import { startServer, type TestServer } from '../support/app.ts'
 import { openBrowser } from '../support/browser.ts'
 import { personOf, signIn, signedIn } from '../support/citizen.ts'
-import { keyDaemon, type DaemonProcess } from '../support/key-daemon-process.ts'
+import { keyDaemon, processOf, type DaemonProcess } from '../support/key-daemon-process.ts'
 import { relyingParty } from '../support/relying-party.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
 
@@ -75,6 +77,25 @@ describe('a server whose keys stand in the key daemon', function () {
     assert.ok(secrets.length > 8)
     const logged = server.logged.join('\n')
     for (const secret of secrets) assert.ok(secret && !logged.includes(secret))
+  })
+
+  it('is such a server as a process, too', async () => {
+    const probe = createServer().listen(0, 'localhost')
+    await once(probe, 'listening')
+    const { port } = probe.address() as AddressInfo
+    await new Promise((done) => probe.close(done))
+    const url = `http://localhost:${port}`
+    const process = processOf(['src/server.ts'], {
+      ...{ YIHAO_ISSUER: url, YIHAO_LISTEN__PORT: String(port), YIHAO_DEMO__ENABLED: 'false' },
+      ...{ YIHAO_STORAGE__FILE: join(newDirectory(), 'yihao.db'), YIHAO_APPLICATIONS: 'config/applications' },
+      ...{ YIHAO_KEYS__KIND: 'daemon', YIHAO_KEYS__DIRECTORY: nowhere, YIHAO_KEYS__DAEMON__SOCKET: daemon.socket },
+    })
+    await process.start()
+    assert.equal((await fetch(`${url}/ready`)).status, 200)
+    const published = async (at: string) =>
+      ((await (await fetch(`${at}/jwks`)).json()) as { keys: { kid: string }[] }).keys
+    assert.deepEqual(await published(url), await published(server.url))
+    assert.equal(await process.end('SIGTERM'), 0)
   })
 
   for (const how of ['SIGKILL', 'SIGTERM'] as const)

@@ -10,8 +10,7 @@ import { join, resolve } from 'node:path'
 import { createDaemon } from '#src/agents/key-daemon/daemon.ts'
 import { newKeySeed, ringOf, softwareKeys, type KeySeed } from './software-ring.ts'
 
-export interface DaemonProcess {
-  readonly socket: string
+export interface Process {
   /** Starts it and waits until it listens. */
   start(): Promise<void>
   /** Sends it a signal, `SIGSTOP` for example. */
@@ -20,22 +19,31 @@ export interface DaemonProcess {
   end(name: NodeJS.Signals): Promise<number | null>
 }
 
-function processOf(socket: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): DaemonProcess {
+export interface DaemonProcess extends Process {
+  readonly socket: string
+}
+
+/** A program that says `listening` once it does. */
+export function processOf(args: readonly string[], env: Readonly<Record<string, string>> = {}): Process {
   let child: ChildProcess | undefined
   const alive = (): ChildProcess => {
-    assert.ok(child && child.exitCode === null && child.signalCode === null, 'the daemon does not run')
+    assert.ok(child && child.exitCode === null && child.signalCode === null, 'it does not run')
     return child
   }
   return {
-    socket,
     async start() {
       child = spawn(process.execPath, args, {
         ...{ cwd: resolve(import.meta.dirname, '../..'), stdio: ['ignore', 'pipe', 'inherit'] },
         env: { ...process.env, ...env },
       })
-      assert.ok(child.stdout)
-      const [said] = (await once(child.stdout, 'data')) as [Buffer]
-      assert.match(said.toString(), /listening/)
+      let said = ''
+      const out = child.stdout?.setEncoding('utf8')
+      for await (const text of out?.iterator({ destroyOnReturn: false }) ?? []) {
+        said += String(text)
+        if (said.includes('listening')) break
+      }
+      assert.match(said, /listening/, 'it did not start')
+      out?.resume()
     },
     signal: (name) => void alive().kill(name),
     async end(name) {
@@ -54,7 +62,7 @@ export async function daemonProcess(
   const [socket, seedFile] = [join(directory, 'run', 'keys'), join(directory, 'seed.json')]
   const seed = await newKeySeed()
   writeFileSync(seedFile, JSON.stringify(seed), { mode: 0o600 })
-  return { ...processOf(socket, [import.meta.filename, socket, seedFile, String(deadlineMs)]), seed }
+  return { ...processOf([import.meta.filename, socket, seedFile, String(deadlineMs)]), socket, seed }
 }
 
 /** The key daemon of the development settings, with its key files and its socket in a directory. */
@@ -64,7 +72,7 @@ export function keyDaemon(
 ): DaemonProcess & { readonly keys: string } {
   const [socket, keys] = [join(directory, 'run', 'keys'), join(directory, 'keys')]
   const env = { YIHAO_KEYS__DIRECTORY: keys, YIHAO_KEYS__DAEMON__SOCKET: socket, ...more }
-  return { ...processOf(socket, ['src/agents/key-daemon.ts'], env), keys }
+  return { ...processOf(['src/agents/key-daemon.ts'], env), socket, keys }
 }
 
 if (import.meta.main) {
