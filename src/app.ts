@@ -124,8 +124,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const keys = ring.current()
   const sealer = createSealer(overrides.sealerKeys ?? ring.current)
   const storage = await openProtectedStorage(config.storage, {
-    rowMac: keys.rows,
-    now,
+    ...{ rowMac: keys.rows, indexVersions: sealer.indexVersions(), now },
     onTampered(person) {
       log.error('the row of a person was changed outside; refused')
       recorder.record({ type: 'person.tampered', outcome: 'refused', person }).catch(onFault)

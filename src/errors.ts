@@ -52,6 +52,12 @@ const table = {
     en: 'The record was changed a moment ago. Please go back and try again.',
   },
 
+  row_tampered: {
+    status: 500,
+    zh: '这份证件的登记记录校验未通过，暂时不能办理。您填的没有错，请拨打12345并告知编号。',
+    en: 'The record of this document did not pass its check and cannot be used for the moment; what you entered is not at fault. Please call 12345 and quote the number below.',
+  },
+
   /* Documents and names (identity) */
   document_kind_unknown: { status: 400, zh: '请选择证件类型。', en: 'Please choose the type of document.' },
   number_missing: { status: 400, zh: '请填写证件号码。', en: 'Please enter the document number.' },

@@ -131,6 +131,10 @@ describe('the house', () => {
     for (const name of reading) assert.match(name, /^(server\.ts|(cli|agents)\/[^/]+\.ts)$/)
   })
 
+  it('takes nothing random from where it can be foretold', () => {
+    for (const { name, text } of files) assert.doesNotMatch(text, /Math\.random/, name)
+  })
+
   it('has no file over 300 lines, and every file says what it is for', () => {
     for (const { name, text } of files) {
       assert.ok(text.split('\n').length <= 301, `${name} is too long`)

@@ -10,7 +10,7 @@ import { openRing } from '../crypto/open-ring.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import { AppError, isAppError } from '../errors.ts'
 import { tryKeys } from '../login/person-rows.ts'
-import { setsIn } from '../storage/index-sets.ts'
+import { isFound } from '../storage/index-sets.ts'
 import { createPersonMac } from '../storage/person-mac.ts'
 import { backUp, type Manifest } from '../storage/sqlite/backup.ts'
 import { checkBackup, restoreStore, type Proof, type Restored, type Sample } from '../storage/sqlite/restore.ts'
@@ -67,8 +67,7 @@ const proofBy = (keys: Keys): Proof => {
   const open = async ({ dataKey, person, indexSets }: Sample): Promise<void> => {
     if (dataKey) await sealer.seal(dataKey.wrapped, dataKey.id, '', 'restore')
     if (person) await tryKeys({ sealer, pseudonym: keys.pairwise }, person)
-    const inForce = sealer.indexVersions()
-    if (indexSets.flatMap(setsIn).some((set) => !set.some((version) => inForce.includes(version))))
+    if (!indexSets.every((text) => isFound(text, sealer.indexVersions())))
       throw new AppError('sealed_value_invalid', { detail: 'rows are found by an index key that is not here' })
   }
   return {

@@ -8,6 +8,7 @@ import { createKeys, keyOrigins, publicKeys } from '../crypto/key-store.ts'
 import { loadConfig } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { runHere, type Edge } from './edge.ts'
+import { printProgress } from './keys-progress.ts'
 
 const usage = `Usage: npm run keys -- <command>
 
@@ -15,6 +16,7 @@ const usage = `Usage: npm run keys -- <command>
   public              print the public keys: "audit" verifies checkpoints, "signing" is a JWK set that verifies tokens
   backup  --to DIR    copy the key files into a new or empty directory, apart from any backup of the store
   restore --from DIR  put the key files of a backup in place; never overwrites one
+  progress            how many rows hang on which wrapping key and index version
 `
 
 async function create(directory: string, edge: Edge): Promise<void> {
@@ -34,7 +36,7 @@ async function create(directory: string, edge: Edge): Promise<void> {
 }
 
 /** The option that each command needs, if any. */
-const commands = { create: undefined, public: undefined, backup: 'to', restore: 'from' } as const
+const commands = { create: undefined, public: undefined, backup: 'to', restore: 'from', progress: undefined } as const
 
 function understand(args: readonly string[]): { command: keyof typeof commands; place: string } | undefined {
   const options = { to: { type: 'string' }, from: { type: 'string' } } as const
@@ -61,6 +63,7 @@ export async function runKeys(args: readonly string[], edge: Edge): Promise<numb
     const { command, place } = understood
     const { directory } = loadConfig('config', edge.env).keys
     if (command === 'create') await create(directory, edge)
+    else if (command === 'progress') await printProgress(loadConfig('config', edge.env).storage.file, edge)
     else if (command === 'backup') {
       for (const file of backUpKeys(directory, place, Date.now())) edge.out(`copied   ${place}/${file}`)
       edge.out('Keep this where only key custodians reach, and never beside a backup of the store.')

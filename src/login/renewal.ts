@@ -25,7 +25,7 @@ interface Dependencies extends Sealing, RenewalTelling {
 
 /** Another node may write a row that hangs on an older key for as long as it has not seen the newer one. */
 const everyMs = 60_000
-const batch = 32
+const batch = 16
 const pauseMs = 10
 
 /** Begins at once. */

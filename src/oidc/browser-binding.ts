@@ -3,7 +3,7 @@
  * be `__Host-` cookies: another host of the same domain could plant one, let a citizen sign in to a stranger's request,
  * and hand the stranger his session. A `__Host-` cookie cannot be planted (RFC 6265bis §4.1.3.2).
  */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { sm3 } from 'jose'
@@ -29,6 +29,8 @@ interface Dependencies {
 
 const kind = 'Browser'
 const digest = (cookie: string): string => sm3(cookie).toString('base64url')
+const isEqual = (one: string, other: string): boolean =>
+  one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other))
 
 export function createBrowserBinding({ artifacts, https, lifetimeMs, now = Date.now }: Dependencies): BrowserBinding {
   const name = https ? '__Host-yihao-browser' : 'yihao-browser'
@@ -50,7 +52,7 @@ export function createBrowserBinding({ artifacts, https, lifetimeMs, now = Date.
     async holds(request, uid) {
       const cookie = held(request)
       const bound = await artifacts.get<string>(kind, uid)
-      return cookie !== undefined && bound?.value === digest(cookie)
+      return cookie !== undefined && bound !== undefined && isEqual(bound.value, digest(cookie))
     },
   }
 }

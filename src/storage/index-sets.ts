@@ -17,6 +17,10 @@ export function indexSetsOf({ documents, phones }: Pick<PersonRow, 'documents' |
 export const setsIn = (text: string): readonly (readonly number[])[] =>
   text === '' ? [] : text.split('|').map((set) => set.split('+').map(Number))
 
+/** Is everything found by one of these versions? */
+export const isFound = (text: string, inForce: readonly number[]): boolean =>
+  setsIn(text).every((set) => set.some((version) => inForce.includes(version)))
+
 /**
  * Is there anything to make anew or to drop, for whoever has these versions in force? What is newer than his newest is
  * another node's, which has seen a key that he has not.

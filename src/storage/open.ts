@@ -1,5 +1,7 @@
 /** From the storage section of the configuration to the driver behind the ports (DESIGN D4). */
 import type { Mac } from '#src/crypto/mac.ts'
+import { AppError } from '#src/errors.ts'
+import { isFound } from './index-sets.ts'
 import { createPersonMac, type PersonMac } from './person-mac.ts'
 import { protectPeople } from './protected-people.ts'
 import { openSqlite, openSqliteAudit, openSqliteKeyedRows, type KeyedRows } from './sqlite/sqlite.ts'
@@ -29,6 +31,8 @@ export async function openStorage(
 interface Protection {
   /** Of rows that give rights. */
   readonly rowMac: Mac
+  /** Those in force: nobody may be there whom they do not find, or his number would be free. */
+  readonly indexVersions: readonly number[]
   readonly now?: () => number
   /** Told once of each person whose row was changed outside. */
   readonly onTampered: (id: string) => void
@@ -36,14 +40,20 @@ interface Protection {
 
 /**
  * Opens the store as the rooms see it, with people's rows protected.
- * @throws AppError `storage_unavailable`
+ * @throws AppError `storage_unavailable`; `key_invalid` where people are found by index keys that are not in force
  */
 export async function openProtectedStorage(
   config: StorageConfig,
-  { rowMac, now, onTampered }: Protection,
+  { rowMac, indexVersions, now, onTampered }: Protection,
 ): Promise<Storage> {
   const mac = createPersonMac(rowMac)
-  return protectPeople(await openStorage(config, now, mac), { mac, onTampered })
+  const store = await openStorage(config, now, mac)
+  if ((await store.people.dependences('indexes')).every((text) => isFound(text, indexVersions)))
+    return protectPeople(store, { mac, onTampered })
+  await store.close()
+  throw new AppError('key_invalid', {
+    detail: 'people in the store are found by an index key that is not here; put the keys back that belong to it',
+  })
 }
 
 /**

@@ -1,7 +1,9 @@
 /**
  * People as the rooms see them: each row goes in with its MAC and comes out only if that holds (DESIGN D11). A row that
- * somebody changed outside counts as absent, and an alarm is raised once for each.
+ * somebody changed outside counts as absent, and an alarm is raised once for each; but its numbers are not free, and
+ * whoever asks for them is refused with `row_tampered`.
  */
+import { AppError } from '#src/errors.ts'
 import type { PersonMac } from './person-mac.ts'
 import type { People, PersonRow, Storage, Store, StoredPerson } from './storage.ts'
 
@@ -35,7 +37,13 @@ function createProtectedPeople(people: People<StoredPerson>, { mac, onTampered }
 
   return {
     byId: async (id) => sound(await people.byId(id)),
-    byDocument: async (kind, indexes) => sound(await people.byDocument(kind, indexes)),
+    async byDocument(kind, indexes) {
+      const row = await people.byDocument(kind, indexes)
+      const person = await sound(row)
+      // To say that nobody has the number would be to call it free.
+      if (row && !person) throw new AppError('row_tampered')
+      return person
+    },
     async byPhone(indexes) {
       const rows = await Promise.all((await people.byPhone(indexes)).map(sound))
       return rows.filter((row) => row !== undefined)

@@ -168,7 +168,7 @@ export interface Artifacts {
   removeByGrant(grant: string): Promise<void>
 }
 
-/* Counters of the throttle */
+/* Counters of the throttle: they only take away, so they need no MAC (DESIGN D11) */
 
 export interface Count {
   readonly points: number
@@ -202,7 +202,7 @@ export interface Applications {
   put(row: ApplicationRow): Promise<void>
 }
 
-/* Durable deliveries of the outbox */
+/* Durable deliveries of the outbox: notices of an end, or sealed by who enqueues them; they give no rights */
 
 export interface Delivery {
   readonly id: string
@@ -264,7 +264,7 @@ export interface AuditTrail {
 /** The reading half: all that verifying the trail needs. */
 export type AuditReading = Omit<AuditTrail, 'append' | 'putCheckpoint'>
 
-/* Wrapped data keys that belong to no person: the artefacts' key, the audit trail's retention keys */
+/* Wrapped data keys that belong to no person (artefacts, reserved numbers, audit retention), bound to their id */
 
 export interface DataKeyRow {
   readonly id: string

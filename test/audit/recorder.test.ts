@@ -84,6 +84,23 @@ describe('The recorder of the audit trail', () => {
       assert.notEqual(later.key, key)
     })
 
+    it('are sealed under the key as it was wrapped anew, within a minute', async () => {
+      const { id } = retentionKey(trail.clock.now(), 184)
+      while (retentionKey(trail.clock.now() + 180_000, 184).id !== id) trail.clock.advance(-180_000)
+      await trail.recorder.record({ ...login, ...somebody })
+      const { wrapped = '' } = (await trail.storage.dataKeys.get(id)) ?? {}
+      // A wrapping that nobody can open shows which one is used.
+      assert.ok(await trail.storage.dataKeys.replace(id, wrapped, '1.k9.x'))
+      await trail.recorder.record({ ...login, ...somebody })
+      trail.clock.advance(60_000)
+      await assert.rejects(trail.recorder.record({ ...login, ...somebody }), (error) =>
+        isAppError(error, 'audit_broken'),
+      )
+      assert.ok(await trail.storage.dataKeys.replace(id, '1.k9.x', wrapped))
+      trail.clock.advance(60_000)
+      await trail.recorder.record({ ...login, ...somebody })
+    })
+
     it('are sealed under one key a month, kept for the retention after its end', () => {
       const { id, expiresAt } = retentionKey(Date.UTC(2026, 11, 31, 23, 59), 184)
       assert.equal(id, 'audit:2026-12')

@@ -8,7 +8,7 @@ import { runDb } from '#src/cli/db.ts'
 import { createKeys, loadKeys } from '#src/crypto/key-store.ts'
 import { createSealer } from '#src/crypto/sealer.ts'
 import { createDirectory } from '#src/login/directory.ts'
-import { openAuditReader, openProtectedStorage } from '#src/storage/open.ts'
+import { openAuditReader, openProtectedStorage, openStorage } from '#src/storage/open.ts'
 import { createVault } from '#src/storage/vault.ts'
 import { openBrowser, type Browser, type Page } from '../support/browser.ts'
 import { startChild, type ChildServer } from '../support/drill-server.ts'
@@ -211,7 +211,7 @@ describe('npm run db', () => {
       const file = join(directory, 'yihao.db')
       const storage = await openProtectedStorage(
         { kind: 'sqlite', file },
-        { rowMac: keys.rows, onTampered: assert.fail },
+        { rowMac: keys.rows, indexVersions: [1], onTampered: assert.fail },
       )
       const reserve = createVault({ dataKeys: storage.dataKeys, sealer, id: 'reserve' })
       const sealing = { sealer, pseudonym: keys.pairwise, reserve }
@@ -242,6 +242,20 @@ describe('npm run db', () => {
       assert.equal(code, 2)
       assert.match(err, /the keys of this node do not open this backup; restore the keys that belong to it/)
     }
+  })
+
+  it('says so too where people could not be found, of whom there is nothing left to open', async () => {
+    const storage = await openStorage({ kind: 'sqlite', file: join(directory, 'yihao.db') })
+    for (const id of await storage.people.dependents('indexes', '1', '', 10)) await storage.people.erase(id)
+    await storage.close()
+    const erased = join(directory, 'erased')
+    assert.equal(run('db', 'backup', '--to', erased).code, 0)
+    assert.equal(run('db', 'check', '--from', erased).code, 0)
+    const secrets = join(directory, 'keys', 'secrets.json')
+    const content = JSON.parse(readFileSync(secrets, 'utf8')) as { index: { version: number } }
+    content.index.version = 2
+    writeFileSync(secrets, JSON.stringify(content))
+    assert.match(run('db', 'check', '--from', erased).err, /the keys of this node do not open this backup/)
   })
 
   it('says how many records an anchor proves to be missing where the lost store cannot be read', async () => {

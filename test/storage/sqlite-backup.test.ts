@@ -13,7 +13,7 @@ import { createPersonMac } from '#src/storage/person-mac.ts'
 import { backUp, sm3OfFile, type Manifest } from '#src/storage/sqlite/backup.ts'
 import { checkBackup, restoreStore, type RestoreOptions } from '#src/storage/sqlite/restore.ts'
 import { decideSwap } from '#src/storage/sqlite/swap.ts'
-import type { Store } from '#src/storage/storage.ts'
+import type { Store, StoredPerson } from '#src/storage/storage.ts'
 import { auditRow, delivery, person, phone } from '../contracts/storage-rows.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
 
@@ -142,6 +142,32 @@ describe('backup of a SQLite store', () => {
       const old = new DatabaseSync(aside ?? '')
       assert.ok(old.prepare("SELECT 1 FROM people WHERE id = 'after'").get(), 'the old store is kept')
       old.close()
+    })
+
+    it('gives the rows that the ledger changed a right MAC, unless they had none', async () => {
+      const macs = createPersonMac(mac)
+      const signed = async (row: StoredPerson) => ({ ...row, mac: await macs.of(row) })
+      const phones = (id: string) => [phone('1', id), phone('2', id)]
+      await filled(async ({ people }) => {
+        await people.insert(await signed(person('right', { phones: phones('right') })))
+        await people.insert(person('forged', { phones: phones('forged') }))
+      })
+      await backUp(file, backup, mac, Date.now())
+      await filled(async ({ people }) => {
+        for (const id of ['right', 'forged'])
+          await people.update(await signed(person(id, { phones: phones(id).slice(1), version: 2 })))
+      })
+      assert.equal((await restore()).repeated, 2)
+      await filled(async ({ people }) => {
+        for (const [id, holds] of [
+          ['right', true],
+          ['forged', false],
+        ] as const) {
+          const row = (await people.byId(id)) ?? assert.fail()
+          assert.deepEqual(row.phones, phones(id).slice(1))
+          assert.equal(await macs.holds(row), holds, id)
+        }
+      })
     })
 
     it('is to be put on record once', async () => {

@@ -146,6 +146,22 @@ describe('the SQLite file', () => {
       assert.equal(db.prepare('SELECT x FROM b').get()?.['x'], 7)
     })
 
+    it('of before the first release is taken over where it holds nobody, and refused where it does', async () => {
+      const older = (fill: string) => {
+        const path = join(directory, `older${fill.length}.db`)
+        const db = new DatabaseSync(path)
+        migrate(db, migrations.slice(0, 2))
+        db.exec(fill)
+        db.close()
+        return openStorage({ kind: 'sqlite', file: path })
+      }
+      await (await older('')).close()
+      await assert.rejects(
+        older("INSERT INTO people VALUES ('p', 'k', NULL, 1, 'active', 1, 1)"),
+        refused(/people of before the first release, which are not taken over: name a new file/),
+      )
+    })
+
     it('of a newer program is refused, and left alone', async () => {
       await (await open()).close()
       const db = new DatabaseSync(file)

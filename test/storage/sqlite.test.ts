@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStorage } from '#src/storage/open.ts'
 import { endingsContract } from '../contracts/storage-endings.ts'
+import { keysContract } from '../contracts/storage-keys.ts'
 import { storageContract } from '../contracts/storage.ts'
 
 let directory: string
@@ -32,3 +33,5 @@ storageContract(
 )
 
 endingsContract('sqlite', () => openStorage({ kind: 'sqlite', file: ':memory:' }))
+
+keysContract('sqlite', () => openStorage({ kind: 'sqlite', file: ':memory:' }))

@@ -42,7 +42,9 @@ export async function openSealedStore(
 ): Promise<SealedStore> {
   const tampered: string[] = []
   const onTampered = (id: string) => void tampered.push(id)
-  const storage = await openProtectedStorage({ kind: 'sqlite', file }, { rowMac, now, onTampered })
+  const indexVersions = keys().index.map(({ version }) => version)
+  const protection = { rowMac, indexVersions, now, onTampered }
+  const storage = await openProtectedStorage({ kind: 'sqlite', file }, protection)
   const sealing = sealingOf(storage.dataKeys, keys, now)
   const vault = createVault({ dataKeys: storage.dataKeys, sealer: sealing.sealer, id: 'artifacts', now })
   return { storage, sealing, vault, tampered }
