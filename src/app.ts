@@ -33,7 +33,7 @@ import { createSignIn } from './login/sign-in.ts'
 import { createThrottle } from './login/throttle.ts'
 import type { ApplicationInput } from './oidc/application.ts'
 import { followApplicationFiles, seedApplications } from './oidc/application-watch.ts'
-import { createApplications } from './oidc/applications.ts'
+import { createApplications, type Applications } from './oidc/applications.ts'
 import { createBrowserBinding } from './oidc/browser-binding.ts'
 import { createClaimEnds } from './oidc/claim-ends.ts'
 import { createInteractions } from './oidc/interaction.ts'
@@ -77,6 +77,7 @@ export interface App {
   readonly handler: Express
   readonly storage: Storage
   readonly directory: Directory
+  readonly applications: Applications
   readonly recorder: Recorder
   readonly outbox: Outbox
   readonly registerFollower: RegisterFollower
@@ -231,12 +232,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     config,
     artifacts,
     ...{ signers: keys.signers.map(({ key }) => key), cookieKeys: keys.cookies, pairwiseMac: keys.pairwise },
-    applications,
-    channels,
-    notices,
-    releases,
-    claimEnds,
-    browsers,
+    ...{ applications, channels, notices, releases, claimEnds, browsers },
     findPerson: directory.find,
     recorder,
     outbox,
@@ -275,6 +271,7 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
     handler,
     storage,
     directory,
+    applications,
     recorder,
     outbox,
     registerFollower,

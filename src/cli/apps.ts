@@ -26,7 +26,7 @@ Options of add:
   --name 中文 --name-en ENGLISH            --owner 中文 --owner-en ENGLISH
   --redirect ADDRESS (again for more)     --post-logout ADDRESS  --backchannel ADDRESS
   --algorithm SGD_SM3_SM2|ES256|RS256     --exception 理由 --exception-en REASON --until YYYY-MM-DD
-  --jwks FILE           public keys, for the profile high
+  --jwks FILE           public keys, for the profile high; or --jwks-uri ADDRESS where the application publishes them
 Claims are granted by editing the file: each needs its basis, purpose, retention, approver and review date.
 `
 
@@ -47,6 +47,7 @@ const options = {
   'exception-en': text,
   until: text,
   jwks: text,
+  'jwks-uri': text,
 } as const
 
 const policyOf = (config: Config): ApplicationPolicy => ({
@@ -105,6 +106,7 @@ type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositi
 /** Without a secret of its own the application proves itself by its key, or, on a phone, not at all. */
 function credentialFor(values: Values): { credential: ApplicationInput['credential']; secret?: string } {
   if (values.profile === 'public') return { credential: { none: true } }
+  if (values['jwks-uri'] !== undefined) return { credential: { jwksUri: values['jwks-uri'] } }
   if (values.jwks !== undefined) {
     const jwks = JSON.parse(readFileSync(values.jwks, 'utf8')) as { keys: { kty: string }[] }
     return { credential: { jwks } }

@@ -13,6 +13,7 @@ import { createOutboxGateway, type OutboxGateway } from '#src/verifiers/sms/outb
 import { createHighClient } from './high-client.ts'
 import { demoDocument, escaped } from './page.ts'
 import { closed, listen, startRelyingParty } from './relying-party.ts'
+import { createSmHighClient } from './sm-high-client.ts'
 import { createStandardClient } from './standard-client.ts'
 
 const demoNames = {
@@ -29,10 +30,15 @@ export interface DemoCity {
 }
 
 /** What of the settings the demo city needs. */
-export type CitySettings = Pick<Config, 'issuer' | 'demo'> & { readonly keys: Pick<Config['keys'], 'directory'> }
+export type CitySettings = Pick<Config, 'issuer' | 'demo' | 'crypto'> & {
+  readonly keys: Pick<Config['keys'], 'directory'>
+}
 
 const secretFile = 'social-insurance.secret'
-const publicKeysFile = 'property.jwks.json'
+
+/** What the second application signs by: a stock library's ES256, or SM2 where nothing else is allowed. */
+const algorithmOf = ({ crypto }: CitySettings) => (crypto.policy === 'sm-only' ? 'SGD_SM3_SM2' : 'ES256')
+const publicKeysFile = (alg: string) => `property.${alg}.jwks.json`
 
 const addressesAt = (base: string) => ({
   redirectUris: [`${base}/callback`],
@@ -41,21 +47,24 @@ const addressesAt = (base: string) => ({
 })
 
 /** Credentials of the demo applications, made at the first start. */
-async function demoCredentials(directory: string): Promise<{ secret: string; privateJwk: JWK & { kid: string } }> {
+async function demoCredentials(
+  directory: string,
+  alg: string,
+): Promise<{ secret: string; privateJwk: JWK & { kid: string } }> {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const secretPath = join(directory, secretFile)
-  const keyFile = join(directory, 'property.jwk.json')
+  const keyFile = join(directory, `property.${alg}.jwk.json`)
   const write = (file: string, text: string) => {
     writeFileSync(file, text, { mode: 0o600 })
     chmodSync(file, 0o600)
   }
   if (!existsSync(secretPath)) write(secretPath, `${randomBytes(32).toString('base64url')}\n`)
   if (!existsSync(keyFile)) {
-    const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+    const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
     const kid = await calculateJwkThumbprint(await exportJWK(publicKey))
-    const publicJwk = { ...(await exportJWK(publicKey)), kid, alg: 'ES256', use: 'sig' }
-    write(join(directory, publicKeysFile), JSON.stringify({ keys: [publicJwk] }))
-    write(keyFile, JSON.stringify({ ...(await exportJWK(privateKey)), kid, alg: 'ES256' }))
+    const publicJwk = { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' }
+    write(join(directory, publicKeysFile(alg)), JSON.stringify({ keys: [publicJwk] }))
+    write(keyFile, JSON.stringify({ ...(await exportJWK(privateKey)), kid, alg }))
   }
   return {
     secret: readFileSync(secretPath, 'utf8').trim(),
@@ -79,7 +88,7 @@ function phonePage(gateway: OutboxGateway): express.Express {
 
 export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
   const [first, second, phone] = config.demo.ports.map((port) => `http://localhost:${port}`) as [string, string, string]
-  const { secret, privateJwk } = await demoCredentials(resolve(config.keys.directory, 'demo'))
+  const { secret, privateJwk } = await demoCredentials(resolve(config.keys.directory, 'demo'), algorithmOf(config))
   const gateway = createOutboxGateway()
   const { issuer } = config
   const addresses = (base: string) => ({
@@ -103,13 +112,15 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
         scope: 'openid profile phone',
         algorithm: 'SGD_SM3_SM2',
       })
-      const property = createHighClient({
+      const registration = {
         ...addresses(second),
         clientId: 'property',
         privateJwk,
         scope: 'openid profile id_number',
-        algorithm: 'ES256',
-      })
+      }
+      const algorithm = algorithmOf(config)
+      const property =
+        algorithm === 'ES256' ? createHighClient({ ...registration, algorithm }) : createSmHighClient(registration)
       const [firstPort, secondPort, phonePort] = config.demo.ports
       const parties = await Promise.all([
         startRelyingParty({
@@ -150,12 +161,14 @@ interface ApplicationFile {
  * Fits the files of the demo applications to this city: addresses at its ports, credentials in its key directory, and
  * review dates ahead, so that the demo does not stop working one day.
  */
-export function settleDemoApplications({ demo, keys }: CitySettings): (input: unknown) => unknown {
+export function settleDemoApplications(settings: CitySettings): (input: unknown) => unknown {
+  const { demo, keys } = settings
+  const algorithm = algorithmOf(settings)
   const [first, second] = demo.ports.map((port) => `http://localhost:${port}`) as [string, string, string]
   const keyFile = (name: string) => resolve(keys.directory, 'demo', name)
   const places: Readonly<Record<string, object>> = {
     'social-insurance': { ...addressesAt(first), credential: { secretFile: keyFile(secretFile) } },
-    property: { ...addressesAt(second), credential: { jwksFile: keyFile(publicKeysFile) } },
+    property: { ...addressesAt(second), algorithm, credential: { jwksFile: keyFile(publicKeysFile(algorithm)) } },
   }
   return (input) => {
     const application = input as ApplicationFile

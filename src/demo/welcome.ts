@@ -19,7 +19,7 @@ export async function welcome(config: Config, city: DemoCity): Promise<string> {
        姓名   name       ${name}
        证件号 ID number  ${groupNumber(number)}
      The code arrives on the demo phone: ${city.phoneUrl}
-  3. Open ${second?.url}   ${second?.name.zh} ${second?.name.en} (ES256):
+  3. Open ${second?.url}   ${second?.name.zh} ${second?.name.en} (${config.crypto.policy === 'sm-only' ? 'SM2' : 'ES256'}):
      you are signed in already. Sign out in one, and both have forgotten you.
 
 `

@@ -1,10 +1,14 @@
 /**
- * The little of DER (ITU-T X.690 §10) that SM2 keys and signatures need. Strict: no BER, no padding, nothing behind.
+ * The little of DER (ITU-T X.690 §10) that SM2 keys, signatures and certificates need. Strict: no BER, no padding, nothing behind.
  */
 
+export const BOOLEAN = 0x01
 export const INTEGER = 0x02
 export const BIT_STRING = 0x03
 export const OCTET_STRING = 0x04
+export const OBJECT_IDENTIFIER = 0x06
+export const UTC_TIME = 0x17
+export const GENERALIZED_TIME = 0x18
 export const SEQUENCE = 0x30
 
 /**

@@ -5,23 +5,29 @@
 export * from 'jose-upstream'
 
 export { CompactSign, FlattenedSign } from './jws-sign.ts'
-export { compactVerify, flattenedVerify } from './jws-verify.ts'
+export { GeneralSign } from './jws-general.ts'
+export { compactVerify, flattenedVerify, generalVerify } from './jws-verify.ts'
 export { SignJWT, jwtVerify } from './jwt.ts'
 export { createLocalJWKSet, createRemoteJWKSet } from './jwks.ts'
 export {
-  calculateJwkThumbprint,
-  calculateJwkThumbprintUri,
   EmbeddedJWK,
   exportJWK,
   exportPKCS8,
   exportSPKI,
   generateKeyPair,
+  generateSecret,
   importJWK,
   importPKCS8,
   importSPKI,
+  importX509,
 } from './keys.ts'
+export { calculateJwkThumbprint, calculateJwkThumbprintUri } from './thumbprint.ts'
+export type { JWTVerifyOptions, SignOptions, VerifyOptions } from './jws-algorithms.ts'
 
-export { SGD_SM3_SM2, SM2_CURVE } from './names.ts'
+export { SGD_SM3_HMAC, SGD_SM3_SM2, SM2_CURVE } from './names.ts'
+export { normaliseSmJwk, SM_ALG_ALIASES, SM_CURVE_ALIASES } from './aliases.ts'
+export { verifyCertificateChain } from './x509-chain.ts'
+export type { CertificateChainOptions } from './x509-chain.ts'
 export { hmacSm3, sm3 } from './sm3.ts'
 export { sm2Sign, sm2Verify } from './sm2.ts'
 export type { Sm2KeyInput } from './sm2.ts'

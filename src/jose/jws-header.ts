@@ -1,35 +1,30 @@
 /**
- * What the header of an SM2 token is held to beyond the upstream package's checks, and how its algorithm is told.
+ * What the header and the encoding of an SM token are held to beyond the upstream package's checks.
  */
-import { decodeProtectedHeader, errors } from 'jose-upstream'
+import { errors } from 'jose-upstream'
 import type { JWSHeaderParameters } from 'jose-upstream'
-import { isSm2Alg } from './names.ts'
 
 const { JWSInvalid } = errors
 
 /** The longest encoded protected header: room for a chain of certificates, and no more. */
 const MAX_HEADER = 16_384
 
-/** Whether this token names an SM algorithm. One that does not parse is left to upstream, which says why. */
-export function namesSm2(token: unknown): boolean {
-  try {
-    // A token may come as bytes; only its first part is read here.
-    const text = token instanceof Uint8Array ? Buffer.from(token).toString('latin1') : token
-    return isSm2Alg(decodeProtectedHeader(text as string).alg)
-  } catch {
-    return false
-  }
+/**
+ * Of a token of any algorithm, since which one it is only the parsed header tells.
+ * @throws errors.JWSInvalid where the encoded header is longer than 16 KiB
+ */
+export function checkLength(encoded: unknown): void {
+  if (typeof encoded === 'string' && encoded.length > MAX_HEADER)
+    throw new JWSInvalid('JWS Protected Header is too long')
 }
 
 /**
- * @throws errors.JWSInvalid where the encoded header is longer than 16 KiB, not canonical base64url, does not protect
- *   `alg`, or names a member twice (RFC 7515 §4: the names MUST be unique; a parser that takes the first would see
- *   another token than ours)
+ * @throws errors.JWSInvalid where the encoded header is not canonical base64url, does not protect `alg`, or names a
+ *   member twice (RFC 7515 §4: the names MUST be unique; a parser that takes the first would see another token)
  */
-export function checkSm2Header(encoded: string | undefined, header: JWSHeaderParameters): void {
-  if (encoded === undefined || !isSm2Alg(header.alg))
+export function checkSmHeader(encoded: string | undefined, header: JWSHeaderParameters): asserts encoded is string {
+  if (encoded === undefined || header.alg === undefined)
     throw new JWSInvalid('JWS "alg" (Algorithm) Header Parameter MUST be integrity protected')
-  if (encoded.length > MAX_HEADER) throw new JWSInvalid('JWS Protected Header is too long')
   const text = decodeCanonical(encoded, 'JWS Protected Header').toString('utf8')
   // The parsed header holds each name once; so does its text, or a name was dropped on the way.
   if (countNames(text) !== countMembers(header)) throw new JWSInvalid('JWS Protected Header names a member twice')

@@ -1,19 +1,27 @@
 /**
- * JSON Web Token (RFC 7519) with SGD_SM3_SM2. The claims are built and checked by the upstream package itself: its
+ * JSON Web Token (RFC 7519) with an SM algorithm. The claims are built and checked by the upstream package itself: its
  * unsecured JWT takes the same options and throws the same errors, and is given only claims whose signature held.
  */
 import * as upstream from 'jose-upstream'
-import type { JWTHeaderParameters, JWTVerifyOptions, KeyInput, SignOptions } from 'jose-upstream'
-import { isUnencoded, namesSm2 } from './jws-header.ts'
+import type {
+  JWTHeaderParameters,
+  JWTPayload,
+  JWTVerifyGetKey,
+  JWTVerifyResult,
+  KeyInput,
+  ResolvedKey,
+} from 'jose-upstream'
+import { signingAlgorithm } from './jws-algorithms.ts'
+import type { JWTVerifyOptions, SignOptions } from './jws-algorithms.ts'
+import { isUnencoded } from './jws-header.ts'
 import { CompactSign } from './jws-sign.ts'
-import { compactVerify } from './jws-verify.ts'
+import { compactVerify, isSmToken } from './jws-verify.ts'
 import type { VerifyKey } from './jws-verify.ts'
-import { isSm2Alg } from './names.ts'
 
 const { JWTInvalid } = upstream.errors
 
 async function verifyJwt(jwt: string | Uint8Array, key: VerifyKey, options?: JWTVerifyOptions): Promise<unknown> {
-  if (!namesSm2(jwt)) return upstream.jwtVerify(jwt, key, options)
+  if (!isSmToken(jwt, options)) return upstream.jwtVerify(jwt, key, options)
   const verified = await compactVerify(jwt, key, options)
   if (isUnencoded(verified.protectedHeader)) throw new JWTInvalid('JWTs MUST NOT use unencoded payload')
   const header = Buffer.from(JSON.stringify({ alg: 'none', typ: verified.protectedHeader.typ })).toString('base64url')
@@ -22,10 +30,18 @@ async function verifyJwt(jwt: string | Uint8Array, key: VerifyKey, options?: JWT
   return { ...verified, payload }
 }
 
-/** As upstream's, and for SGD_SM3_SM2. */
-export const jwtVerify = verifyJwt as typeof upstream.jwtVerify
+interface JwtVerify {
+  <Payload = JWTPayload>(
+    jwt: string | Uint8Array,
+    key: KeyInput | JWTVerifyGetKey,
+    options: JWTVerifyOptions,
+  ): Promise<JWTVerifyResult<Payload> & Partial<ResolvedKey>>
+}
 
-/** As upstream's, and for SGD_SM3_SM2. */
+/** As upstream's, and for the SM algorithms, with `sm2Signature` among the options. */
+export const jwtVerify = verifyJwt as typeof upstream.jwtVerify & JwtVerify
+
+/** As upstream's, and for the SM algorithms. */
 export class SignJWT extends upstream.SignJWT {
   #header: JWTHeaderParameters | undefined
 
@@ -36,7 +52,7 @@ export class SignJWT extends upstream.SignJWT {
   }
 
   override async sign(key: KeyInput, options?: SignOptions): Promise<string> {
-    if (!isSm2Alg(this.#header?.alg)) return super.sign(key, options)
+    if (!signingAlgorithm(this.#header?.alg)) return super.sign(key, options)
     const header = this.#header as JWTHeaderParameters
     if (isUnencoded(header)) throw new JWTInvalid('JWTs MUST NOT use unencoded payload')
     // Upstream keeps the claims by builder and not by class: its unsecured JWT serialises those of this object.

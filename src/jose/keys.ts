@@ -1,19 +1,22 @@
 /**
- * Import, export, generation and thumbprint (RFC 7517, RFC 7638) of SM2 keys under the upstream package's own names;
+ * Import, export and generation (RFC 7517) of SM2 keys and HMAC-SM3 secrets under the upstream package's own names;
  * keys of every other kind go to upstream.
  */
+import { randomBytes } from 'node:crypto'
 import * as upstream from 'jose-upstream'
 import type {
   CryptoKey,
   GenerateKeyPairOptions,
   GenerateKeyPairResult,
+  GenerateSecretOptions,
   JWK,
   JWSHeaderParameters,
   FlattenedJWSInput,
   KeyImportOptions,
   KeyObject,
 } from 'jose-upstream'
-import { isSm2Alg } from './names.ts'
+import { isSm2Alg, SGD_SM3_HMAC } from './names.ts'
+import { pem, pemBody } from './pem.ts'
 import {
   generateSm2KeyPair,
   isSm2Jwk,
@@ -26,6 +29,7 @@ import {
 } from './sm2-key.ts'
 import type { Sm2Key } from './sm2-key.ts'
 import { maySm2KeyObject, sm2KeyFromKeyObject, toSm2Key } from './sm2-key-input.ts'
+import { readCertificate } from './x509-certificate.ts'
 
 const { JOSENotSupported, JWSInvalid } = upstream.errors
 
@@ -54,6 +58,18 @@ export async function importPKCS8(pkcs8: string, alg: string, options?: KeyImpor
   return supported(() => sm2KeyFromPkcs8(der, extractable))
 }
 
+/**
+ * As upstream's; with `SGD_SM3_SM2` the PEM must hold a certificate of an SM2 key. Its signature and its dates are not
+ * looked at: that is `verifyCertificateChain`.
+ */
+export async function importX509(x509: string, alg: string, options?: KeyImportOptions): Promise<CryptoKey> {
+  if (!isSm2Alg(alg)) return upstream.importX509(x509, alg, options)
+  const extractable = extractableOption(options)
+  const der = pemBody(x509, 'CERTIFICATE', '"x509" must be X.509 formatted string')
+  const spki = spkiOf(der)
+  return supported(() => sm2KeyFromSpki(spki, extractable))
+}
+
 /** As upstream's, and for SM2 keys: an `Sm2Key`, or a Node KeyObject on the curve SM2. */
 export async function exportJWK(key: CryptoKey | KeyObject | Uint8Array): Promise<JWK> {
   const sm2Key = exportable(key, 'JWK')
@@ -77,17 +93,13 @@ export async function generateKeyPair(alg: string, options?: GenerateKeyPairOpti
   return isSm2Alg(alg) ? generateSm2KeyPair(extractableOption(options)) : upstream.generateKeyPair(alg, options)
 }
 
-type Digest = 'sha256' | 'sha384' | 'sha512'
-
-/** As upstream's, and for an `Sm2Key`. The default stays SHA-256 (RFC 7638). */
-export async function calculateJwkThumbprint(key: JWK | CryptoKey | KeyObject, digest?: Digest): Promise<string> {
-  return upstream.calculateJwkThumbprint(jwkOfSm2(key) ?? key, digest)
-}
-
-/** As upstream's, and for an `Sm2Key`. */
-export async function calculateJwkThumbprintUri(key: JWK | CryptoKey | KeyObject, digest?: Digest): Promise<string> {
-  return upstream.calculateJwkThumbprintUri(jwkOfSm2(key) ?? key, digest)
-}
+/** As upstream's; for `SGD_SM3_HMAC` 32 random bytes, as upstream gives where WebCrypto has no key of the kind. */
+export const generateSecret = (async (alg: string, options?: GenerateSecretOptions) => {
+  if (alg !== SGD_SM3_HMAC) return upstream.generateSecret(alg, options)
+  extractableOption(options)
+  return new Uint8Array(randomBytes(32))
+}) as ((alg: typeof SGD_SM3_HMAC, options?: GenerateSecretOptions) => Promise<Uint8Array>) &
+  typeof upstream.generateSecret
 
 /** As upstream's, and for the key in the header of an `SGD_SM3_SM2` token. */
 export async function EmbeddedJWK(header?: JWSHeaderParameters, token?: FlattenedJWSInput): Promise<CryptoKey> {
@@ -112,7 +124,8 @@ function asSm2(key: unknown): Sm2Key | undefined {
   }
 }
 
-function jwkOfSm2(key: unknown): JWK | undefined {
+/** The JWK of an SM2 key in any form but that. */
+export function jwkOfSm2(key: unknown): JWK | undefined {
   const sm2Key = asSm2(key)
   return sm2Key && sm2KeyToJwk(sm2Key)
 }
@@ -131,22 +144,18 @@ function extractableOption(options: { extractable?: boolean } | undefined): bool
   return extractable
 }
 
+function spkiOf(der: Buffer): Buffer {
+  try {
+    return readCertificate(der).spki
+  } catch (cause) {
+    throw new TypeError('Failed to parse the X.509 certificate', { cause })
+  }
+}
+
 function supported<Key>(read: () => Key): Key {
   try {
     return read()
   } catch (cause) {
     throw new JOSENotSupported('Invalid or unsupported key format', { cause })
   }
-}
-
-function pemBody(text: unknown, label: string, message: string): Buffer {
-  const match =
-    typeof text === 'string' && text.match(/^-----BEGIN ([A-Z ]+)-----([A-Za-z0-9+/=\s]+)-----END \1-----\s*$/)
-  if (!match || match[1] !== label) throw new TypeError(message)
-  return Buffer.from(match[2] as string, 'base64')
-}
-
-function pem(der: Buffer, label: string): string {
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? []
-  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`].join('\n')
 }

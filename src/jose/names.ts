@@ -5,6 +5,9 @@
 /** JWS `alg`: SM2 signature over SM3 with ZA (GM/T 0125.1, SGD label of GM/T 0006). */
 export const SGD_SM3_SM2 = 'SGD_SM3_SM2'
 
+/** JWS `alg`: HMAC with SM3 (GM/T 0125.1). */
+export const SGD_SM3_HMAC = 'SGD_SM3_HMAC'
+
 /** JWK `crv` of the SM2 recommended curve (GM/T 0125.4). */
 export const SM2_CURVE = 'sm2p256v1'
 

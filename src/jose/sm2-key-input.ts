@@ -4,7 +4,7 @@
  */
 import { KeyObject } from 'node:crypto'
 import type { JWK } from 'jose-upstream'
-import { isSm2Alg, SGD_SM3_SM2 } from './names.ts'
+import { SGD_SM3_SM2 } from './names.ts'
 import { isSm2Jwk, isSm2Key, sm2KeyFromJwk, sm2KeyFromPkcs8, sm2KeyFromSpki } from './sm2-key.ts'
 import type { Sm2Key } from './sm2-key.ts'
 
@@ -51,7 +51,7 @@ export function toSm2Key(input: unknown, usage: 'sign' | 'verify'): Sm2Key {
 }
 
 function fromUsableJwk(jwk: JWK, usage: 'sign' | 'verify'): Sm2Key {
-  checkJwkUse(jwk, usage)
+  checkJwkUse(jwk, usage, SGD_SM3_SM2)
   let entry = known.get(jwk)
   // The caller's object may have been changed since: the numbers are compared, not trusted.
   if (!entry?.jwk || entry.jwk.x !== jwk.x || entry.jwk.y !== jwk.y || entry.jwk.d !== jwk.d)
@@ -60,13 +60,13 @@ function fromUsableJwk(jwk: JWK, usage: 'sign' | 'verify'): Sm2Key {
 }
 
 /** `use`, `alg`, `key_ops` and `ext` as the upstream package reads them (RFC 7517 §4.2–4.4). */
-function checkJwkUse(jwk: JWK, usage: 'sign' | 'verify'): void {
+export function checkJwkUse(jwk: JWK, usage: 'sign' | 'verify', alg: string): void {
   if (jwk.ext !== undefined && typeof jwk.ext !== 'boolean')
     throw new TypeError('"ext" (Extractable) Parameter must be a boolean')
   if (jwk.use !== undefined && jwk.use !== 'sig')
     throw new TypeError('Invalid key for this operation, its "use" must be "sig" when present')
-  if (jwk.alg !== undefined && !isSm2Alg(jwk.alg))
-    throw new TypeError(`Invalid key for this operation, its "alg" must be "${SGD_SM3_SM2}" when present`)
+  if (jwk.alg !== undefined && jwk.alg !== alg)
+    throw new TypeError(`Invalid key for this operation, its "alg" must be "${alg}" when present`)
   if (jwk.key_ops !== undefined && !isKeyOps(jwk.key_ops, usage))
     throw new TypeError(`Invalid key for this operation, its "key_ops" must include "${usage}" when present`)
 }

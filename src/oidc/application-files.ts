@@ -6,7 +6,20 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { sm3 } from 'jose'
 import { AppError, isAppError } from '#src/errors.ts'
+import { isCertificate } from './client-certificates.ts'
+import { isClientKeySet } from './client-keys.ts'
 import { parseApplication, type Application, type ApplicationPolicy } from './application.ts'
+
+/** The certificates in a PEM file. */
+function resolveTrust(application: Application): Application {
+  const { trust } = application
+  if (!trust || 'roots' in trust) return application
+  const roots = readFileSync(resolve(trust.rootsFile), 'utf8').match(
+    /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g,
+  )
+  if (!roots?.every(isCertificate)) throw new Error(`${trust.rootsFile} holds no certificates in PEM`)
+  return { ...application, trust: { roots } }
+}
 
 /** Reads what an application's file points to, so that the store holds it whole, and no secret in the open. */
 function resolveCredential(application: Application): Application {
@@ -18,6 +31,7 @@ function resolveCredential(application: Application): Application {
   }
   if ('jwksFile' in credential) {
     const jwks = JSON.parse(readFileSync(resolve(credential.jwksFile), 'utf8')) as { keys: { kty: string }[] }
+    if (!isClientKeySet(jwks)) throw new Error(`${credential.jwksFile} holds no public keys, or more than those`)
     return { ...application, credential: { jwks } }
   }
   return application
@@ -35,7 +49,7 @@ export function readApplicationFile(
   prepare = (input: unknown) => input,
 ): Application {
   try {
-    return resolveCredential(parseApplication(prepare(JSON.parse(readFileSync(file, 'utf8'))), policy))
+    return resolveTrust(resolveCredential(parseApplication(prepare(JSON.parse(readFileSync(file, 'utf8'))), policy)))
   } catch (cause) {
     if (isAppError(cause)) throw cause
     throw new AppError('config_invalid', { detail: `${file}: ${(cause as Error).message}`, cause })

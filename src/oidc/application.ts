@@ -5,6 +5,9 @@
 import { z } from 'zod'
 import { AppError } from '#src/errors.ts'
 import { isSector } from '#src/identity/subject.ts'
+import { isCertificate } from './client-certificates.ts'
+import { isClientKeySet } from './client-keys.ts'
+import { contentEncryption, encryptable, keyManagement, type KeyManagement } from './encryption.ts'
 import { profileNames, profileOf } from './profile.ts'
 
 const bilingual = z.strictObject({ zh: z.string().min(1), en: z.string().min(1) })
@@ -46,6 +49,18 @@ const uri = z
   .refine((text) => !text.includes('#'), 'must have no fragment')
   .refine((text) => !text.includes('*'), 'must be one address, not a pattern')
 
+const pem = z.string().refine(isCertificate, 'must be a certificate in PEM')
+
+/** What signs for an application; the first is the domestic one. */
+const signatures = ['SGD_SM3_SM2', 'ES256', 'RS256'] as const
+
+const apiSchema = z.strictObject({
+  /** Its resource indicator, which becomes the audience. */
+  resource: uri,
+  scopes: z.array(z.string().regex(/^[!#-[\]-~]+$/, 'must be a scope (RFC 6749 §3.3)')).min(1),
+  algorithm: z.enum(signatures).default('SGD_SM3_SM2'),
+})
+
 const applicationSchema = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]{1,62}$/, 'must be lower-case letters, digits and hyphens'),
   name: bilingual,
@@ -57,13 +72,27 @@ const applicationSchema = z.strictObject({
   /** The level every sign-in for it must reach. */
   level: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]),
   /** What signs its ID tokens, logout tokens and userinfo. */
-  algorithm: z.enum(['SGD_SM3_SM2', 'ES256', 'RS256']),
+  algorithm: z.enum(signatures),
   /** Under a mixed policy an application without SM algorithms says why and until when (DESIGN D17). */
   exception: z.strictObject({ reason: bilingual, until: date }).optional(),
   /** When a `legacy` application will have changed. */
   legacyUntil: date.optional(),
   /** Userinfo as a signed JWT, or as JSON for a library that cannot read one. */
   userinfo: z.enum(['signed', 'json']).default('signed'),
+  /** What is encrypted to the application's own key after it was signed (JWE nested JWT, RFC 7519 §11.2). */
+  encryption: z
+    .strictObject({
+      alg: z.enum(Object.keys(keyManagement) as [KeyManagement, ...KeyManagement[]]),
+      enc: z.enum(contentEncryption),
+      of: z.array(z.enum(encryptable)).min(1),
+    })
+    .optional(),
+  /** It sends signed requests only (JAR, RFC 9101). */
+  signedRequests: z.boolean().default(false),
+  /** It takes signed answers only (JARM). */
+  signedResponses: z.boolean().default(false),
+  /** APIs of its own sector that it may call with a JWT access token (RFC 8707, RFC 9068). */
+  apis: z.array(apiSchema).default([]),
   redirectUris: z.array(uri).min(1),
   postLogoutRedirectUris: z.array(uri).default([]),
   backchannelLogoutUri: uri.optional(),
@@ -73,11 +102,17 @@ const applicationSchema = z.strictObject({
     /** A file that holds the secret; read when the store is seeded. */
     z.strictObject({ secretFile: z.string().min(1) }),
     z.strictObject({ jwks: z.strictObject({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) }) }),
+    /** Where the application publishes its keys, so that it can change them by itself. */
+    z.strictObject({ jwksUri: uri }),
     /** A file that holds the application's public keys as a JWK set. */
     z.strictObject({ jwksFile: z.string().min(1) }),
     /** An app on a phone or a page without a server: it can keep no secret. */
     z.strictObject({ none: z.literal(true) }),
   ]),
+  /** Its keys count only with a certificate (`x5c`) that leads to one of these roots. */
+  trust: z
+    .union([z.strictObject({ roots: z.array(pem).min(1) }), z.strictObject({ rootsFile: z.string() })])
+    .optional(),
   grants: z.array(grantSchema).default([]),
   /** Nobody signs in, and no token of it works, until this is taken out again. */
   suspended: z.boolean().default(false),
@@ -96,6 +131,9 @@ export interface ApplicationPolicy {
   readonly now: number
 }
 
+/** Scopes that mean something here, which no API may give another meaning. */
+const ownScopes: ReadonlySet<string> = new Set(['openid', 'offline_access', ...Object.values(claimScopes)])
+
 const dayMs = 86_400_000
 const yearMs = 366 * dayMs
 const past = (day: string, now: number) => Date.parse(day) + dayMs <= now
@@ -103,13 +141,13 @@ const isLocal = (address: string) => ['localhost', '127.0.0.1', '[::1]'].include
 
 function credentialKind({ credential }: Application): 'key' | 'secret' | 'none' {
   if ('none' in credential) return 'none'
-  return 'jwks' in credential || 'jwksFile' in credential ? 'key' : 'secret'
+  return 'jwks' in credential || 'jwksFile' in credential || 'jwksUri' in credential ? 'key' : 'secret'
 }
 
 /** Web addresses are https; an app's may be its own scheme (RFC 8252 §7.1, reverse domain) or the loopback (§7.3). */
 function* addressFaults(application: Application): Iterable<string> {
   const native = profileOf(application).applicationType === 'native'
-  const { redirectUris, postLogoutRedirectUris, backchannelLogoutUri } = application
+  const { redirectUris, postLogoutRedirectUris, backchannelLogoutUri, credential } = application
   for (const address of [...redirectUris, ...postLogoutRedirectUris]) {
     const { protocol } = new URL(address)
     if (protocol === 'https:') continue
@@ -117,13 +155,34 @@ function* addressFaults(application: Application): Iterable<string> {
       continue
     yield `${address}: must be https${native ? ', the loopback, or an own scheme such as cn.gov.example.app:' : ''}`
   }
-  if (
-    backchannelLogoutUri &&
-    !/^https:/.test(backchannelLogoutUri) &&
-    !(application.demo && isLocal(backchannelLogoutUri))
-  ) {
-    yield `${backchannelLogoutUri}: must be https`
+  const calledByUs = [backchannelLogoutUri, 'jwksUri' in credential ? credential.jwksUri : undefined]
+  for (const address of [...calledByUs, ...application.apis.map(({ resource }) => resource)]) {
+    if (address && !/^https:/.test(address) && !(application.demo && isLocal(address)))
+      yield `${address}: must be https`
   }
+}
+
+/** What an application does with keys of its own needs such keys; and under `sm-only` nothing but SM is used. */
+function* keyFaults(application: Application, smOnly: boolean): Iterable<string> {
+  const { credential, encryption, signedRequests, apis } = application
+  const keyed = credentialKind(application) === 'key'
+  if ('jwks' in credential && !isClientKeySet(credential.jwks))
+    yield 'credential.jwks: must be public keys only, each of them whole'
+  if (application.trust && !keyed) yield 'trust: needs keys of the application'
+  if (encryption && !keyed) yield 'encryption: needs keys of the application'
+  if (signedRequests && !keyed) yield 'signedRequests: needs keys of the application'
+  if (encryption && smOnly && !keyManagement[encryption.alg].sm)
+    yield 'encryption.alg: only SGD_SM2_3 under crypto.policy sm-only'
+  if (encryption && keyManagement[encryption.alg].sm !== (encryption.enc === 'SGD_SM4_GCM'))
+    yield 'encryption.enc: SGD_SM2_3 goes with SGD_SM4_GCM, and no other does'
+  if (encryption?.of.includes('userinfo') && application.userinfo === 'json')
+    yield 'userinfo: what is encrypted is signed first'
+  if (smOnly && apis.some(({ algorithm }) => algorithm !== 'SGD_SM3_SM2'))
+    yield 'apis.algorithm: only SGD_SM3_SM2 under crypto.policy sm-only'
+  const resources = apis.map(({ resource }) => resource)
+  if (new Set(resources).size !== resources.length) yield 'apis: a resource stands twice'
+  const own = apis.flatMap(({ scopes }) => scopes).find((scope) => ownScopes.has(scope))
+  if (own !== undefined) yield `apis.scopes: ${own} is a scope of Yihao itself`
 }
 
 function* grantFaults(application: Application, now: number): Iterable<string> {
@@ -141,6 +200,7 @@ function* faultsOf(application: Application, { smOnly, production, now }: Applic
   const profile = profileOf(application)
   yield* addressFaults(application)
   yield* grantFaults(application, now)
+  yield* keyFaults(application, smOnly)
   if (production && application.demo) yield 'demo: the demo applications have no place in production'
   if (!profile.credentials.includes(credentialKind(application))) {
     yield `credential: the profile ${application.profile} takes ${profile.credentials.join(' or ')}`

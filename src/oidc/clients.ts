@@ -5,6 +5,8 @@
 import { randomBytes } from 'node:crypto'
 import type { AdapterPayload, Client } from 'oidc-provider'
 import { claimScopes, grantsInForce, type Application } from './application.ts'
+import { responseModes } from './discovery.ts'
+import { encryptionMetadata } from './encryption.ts'
 import { profileOf } from './profile.ts'
 
 /**
@@ -16,6 +18,7 @@ const unusableSecret = randomBytes(32).toString('base64url')
 function authentication(application: Application): object {
   const { credential } = application
   if ('jwks' in credential) return { token_endpoint_auth_method: 'private_key_jwt', jwks: credential.jwks }
+  if ('jwksUri' in credential) return { token_endpoint_auth_method: 'private_key_jwt', jwks_uri: credential.jwksUri }
   if ('none' in credential) return { token_endpoint_auth_method: 'none' }
   const method = application.profile === 'legacy' ? 'client_secret_post' : 'client_secret_basic'
   return { token_endpoint_auth_method: method, client_secret: unusableSecret }
@@ -30,14 +33,18 @@ export function clientMetadata(application: Application, now: number): AdapterPa
     application_type: applicationType,
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
-    response_modes: ['query'],
+    response_modes: responseModes.filter((mode) => mode !== 'query' || !application.signedResponses),
     redirect_uris: application.redirectUris,
     post_logout_redirect_uris: application.postLogoutRedirectUris,
     scope: ['openid', ...scopes].join(' '),
     subject_type: 'pairwise',
     sector_identifier_uri: `https://${application.sector}/`,
     id_token_signed_response_alg: application.algorithm,
+    introspection_signed_response_alg: application.algorithm,
+    authorization_signed_response_alg: application.algorithm,
     ...(application.userinfo === 'signed' ? { userinfo_signed_response_alg: application.algorithm } : {}),
+    ...encryptionMetadata(application.encryption),
+    ...(application.signedRequests ? { require_signed_request_object: true } : {}),
     ...(application.backchannelLogoutUri
       ? { backchannel_logout_uri: application.backchannelLogoutUri, backchannel_logout_session_required: true }
       : {}),

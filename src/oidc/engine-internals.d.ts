@@ -18,8 +18,11 @@ declare module 'oidc-provider/lib/helpers/keystore.js' {
   }
   export default class KeyStore {
     add(key: object): void
+    clear(): void
     selectForSign(options: Selector): KeyLike[]
     selectForVerify(options: Selector): KeyLike[]
+    selectForEncrypt(options: Selector): KeyLike[]
+    selectForDecrypt(options: Selector): KeyLike[]
   }
 }
 
@@ -29,7 +32,7 @@ declare module 'oidc-provider/lib/helpers/weak_cache.js' {
   interface Instance {
     readonly keystore: KeyStore
     readonly jwks: { readonly keys: object[] }
-    readonly configuration: Record<string, string[]>
+    readonly configuration: Record<string, unknown> & { readonly clientAuthMethods: Set<string> }
   }
   export default function instance(provider: Provider): Instance
 }

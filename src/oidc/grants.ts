@@ -4,6 +4,7 @@
  */
 import { errors, type ClaimsParameter, type Client, type Grant, type KoaContextWithOIDC } from 'oidc-provider'
 import { claimScopes, grantsInForce, type Application, type ReleasedClaim } from './application.ts'
+import { grantApis } from './apis.ts'
 import { applicationOf } from './clients.ts'
 import type { Notices } from './notices.ts'
 
@@ -40,10 +41,12 @@ export function claimsAsked(
 /** Writes into a Grant exactly the claims the citizen was told of or agreed to; the rest of what is asked is rejected. */
 export async function saveGrant(
   grant: Grant,
+  application: Application,
   asked: readonly ReleasedClaim[],
   agreed: readonly ReleasedClaim[],
 ): Promise<string> {
   grant.addOIDCScope('openid')
+  grantApis(grant, application)
   for (const claim of asked) {
     const names = claim === 'phone_number' ? [claim, 'phone_number_verified'] : [claim]
     if (agreed.includes(claim)) {
@@ -77,6 +80,6 @@ export async function loadStandingGrant(
   const grant = known ? await provider.Grant.find(known) : undefined
   if (grant) return grant
   const standing = new provider.Grant({ accountId: session.accountId, clientId: client.clientId })
-  await saveGrant(standing, asked, record?.claims ?? [])
+  await saveGrant(standing, application, asked, record?.claims ?? [])
   return standing
 }

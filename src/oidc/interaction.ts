@@ -134,7 +134,7 @@ export function createInteractions(deps: Dependencies): Interactions {
       if (level >= Math.min(person?.proofing ?? 4, 2)) await notices.keep(accountId, application, answer)
       // A grant of its own for each answer: what was refused before may be agreed to now.
       const grant = new provider.Grant({ accountId, clientId: application.id })
-      const consent = { grantId: await saveGrant(grant, [...claims, ...others], answer.claims) }
+      const consent = { grantId: await saveGrant(grant, application, [...claims, ...others], answer.claims) }
       return gone(provider.interactionResult(request, response, { consent }, { mergeWithLastSubmission: true }))
     },
 

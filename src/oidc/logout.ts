@@ -8,7 +8,7 @@ import type { Recorder } from '#src/audit/recorder.ts'
 import type { Pages } from '#src/http/pages.ts'
 import { formTargetsOf } from '#src/http/security.ts'
 import type { Outbox } from '#src/outbox/outbox.ts'
-import { postForm, type PostOptions } from '#src/outbox/post.ts'
+import { postForm, type AddressOptions } from '#src/peers/registered-address.ts'
 import type { Application } from './application.ts'
 import { applicationOf } from './clients.ts'
 
@@ -32,7 +32,7 @@ export function noticeLater(outbox: Outbox) {
 }
 
 /** Signs each notice anew at each try, since a logout token lives for two minutes only. */
-export function sendNotices(outbox: Outbox, provider: Provider, recorder: Recorder, options: PostOptions): void {
+export function sendNotices(outbox: Outbox, provider: Provider, recorder: Recorder, options: AddressOptions): void {
   outbox.handle(kind, async ({ payload }) => {
     const { application, account, sid, jti } = payload as Notice
     const client = await provider.Client.find(application)

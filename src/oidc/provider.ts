@@ -16,16 +16,20 @@ import type { Directory } from '#src/login/directory.ts'
 import type { Outbox } from '#src/outbox/outbox.ts'
 import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 import { acrValues, claimTable, createFindAccount } from './account.ts'
+import { addAuthentication } from './apis.ts'
 import { inService } from './application.ts'
 import { createAdapter, sessionEnded } from './adapter.ts'
 import type { Applications } from './applications.ts'
 import { auditEngine } from './audit.ts'
 import type { ClaimEnds } from './claim-ends.ts'
+import { createClientKeySets } from './client-key-sets.ts'
 import { applicationOf, clientMetadata } from './clients.ts'
 import { refuseForeignBrowsers, type BrowserBinding } from './browser-binding.ts'
+import { sayWhatWorks } from './discovery.ts'
 import { explainErrors } from './error-answers.ts'
-import { loadStandingGrant, refuseUngrantedClaims } from './grants.ts'
-import { logoutPages, noticeLater, replaceSelfSubmittingPages, sendNotices } from './logout.ts'
+import { features, isFapi } from './features.ts'
+import { loadStandingGrant } from './grants.ts'
+import { noticeLater, replaceSelfSubmittingPages, sendNotices } from './logout.ts'
 import type { Notices } from './notices.ts'
 import { acrFor, createPolicy } from './policy.ts'
 import { profileOf } from './profile.ts'
@@ -75,20 +79,11 @@ export interface EngineParts {
   readonly onFault: (error: unknown) => void
 }
 
-const isFapi = (client: Client | undefined): boolean => {
-  const application = applicationOf(client)
-  return application !== undefined && profileOf(application).fapi
-}
-
 /** Where a nonce may stand in for PKCE, one of the two must be there (RFC 9700 §2.1.1). */
 function needsPkce(ctx: KoaContextWithOIDC, client: Client): boolean {
   const application = applicationOf(client)
   return !(application && profileOf(application).withoutPkce && ctx.oidc.params?.['nonce'])
 }
-
-/** An application may ask about its own tokens only, and end no other's. */
-const ownToken = (_ctx: unknown, client: Client, token: { readonly clientId?: string }) =>
-  token.clientId === client.clientId
 
 const seconds = (now: () => number) => Math.floor(now() / 1000)
 
@@ -148,32 +143,6 @@ function ttl({ config, channels, now }: EngineParts): Configuration['ttl'] {
   }
 }
 
-function features(parts: EngineParts): Configuration['features'] {
-  return {
-    devInteractions: { enabled: false },
-    claimsParameter: {
-      enabled: true,
-      assertClaimsParameter: (_ctx, claims, client) => refuseUngrantedClaims(client, claims, parts.now()),
-    },
-    resourceIndicators: { enabled: false },
-    pushedAuthorizationRequests: { enabled: true },
-    dPoP: { enabled: true },
-    fapi: {
-      enabled: true,
-      profile: (_ctx, client) => (isFapi(client) ? '2.0' : undefined),
-    },
-    introspection: {
-      enabled: true,
-      allowedPolicy: ownToken,
-    },
-    revocation: { enabled: true, allowedPolicy: ownToken },
-    jwtUserinfo: { enabled: true },
-    backchannelLogout: { enabled: true },
-    rpInitiatedLogout: logoutPages(parts.pages),
-    externalSigningSupport: { enabled: true, ack: 'experimental-01' },
-  }
-}
-
 function configuration(parts: EngineParts): Configuration {
   const { config, applications, channels, now, pages } = parts
   return {
@@ -187,7 +156,8 @@ function configuration(parts: EngineParts): Configuration {
     }),
     cookies: cookies(parts),
     ttl: ttl(parts),
-    features: features(parts),
+    features: features({ pages, accessToken: config.tokens.accessToken, now }),
+    formats: { customizers: { jwt: addAuthentication } },
     discovery: smKeysMember(config.issuer),
     enabledJWA: enabledAlgorithms(config.crypto.policy === 'sm-only'),
     claims: claimTable as NonNullable<Configuration['claims']>,
@@ -233,7 +203,7 @@ function configuration(parts: EngineParts): Configuration {
       token: '/token',
       userinfo: '/userinfo',
     },
-    // The engine fetches nothing: clients hold their keys, sectors are fields.
+    // The engine fetches nothing: keys are given to it (`sm.ts`), sectors are fields.
     fetch: () => Promise.reject(new Error('the engine has nothing to fetch')),
   }
 }
@@ -247,6 +217,8 @@ function tellFaults(emitter: EventEmitter, onFault: (error: unknown) => void): v
 }
 
 export function createEngine(parts: EngineParts): Provider {
+  const { internalHosts, timeout } = parts.config.outbox
+  const addresses = { internalHosts, timeoutMs: timeout * 1000 }
   const provider = createSmProvider({
     issuer: parts.config.issuer,
     configuration: configuration(parts),
@@ -255,6 +227,12 @@ export function createEngine(parts: EngineParts): Provider {
         ? parts.signers.filter(({ alg }) => alg === 'SGD_SM3_SM2')
         : parts.signers,
     findApplication: parts.applications.get,
+    now: parts.now,
+    keySets: createClientKeySets({
+      ...addresses,
+      onUnavailable: parts.onFault,
+      now: parts.now,
+    }),
     onLogoutNotice: noticeLater(parts.outbox),
     onSessionEnd: async (uid) => void (await parts.artifacts.spend(sessionEnded, uid, parts.now() + sessionMarkMs)),
     acrFor,
@@ -262,15 +240,13 @@ export function createEngine(parts: EngineParts): Provider {
   // `http/canonical` has put our own host and scheme where the engine looks.
   provider.proxy = true
   explainErrors(provider)
+  sayWhatWorks(provider)
   closeCors(provider)
   refuseForeignBrowsers(provider, parts)
   auditEngine(provider, parts.recorder, parts.onFault)
   replaceSelfSubmittingPages(provider, parts.pages)
   provider.on('server_error', (_ctx, error) => parts.onFault(error))
   tellFaults(provider, parts.onFault)
-  sendNotices(parts.outbox, provider, parts.recorder, {
-    internalHosts: parts.config.outbox.internalHosts,
-    timeoutMs: parts.config.outbox.timeout * 1000,
-  })
+  sendNotices(parts.outbox, provider, parts.recorder, addresses)
   return provider
 }

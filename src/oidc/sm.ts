@@ -1,6 +1,6 @@
 /**
- * The SM seam: the one file that reaches into the engine, so that it signs and verifies with `SGD_SM3_SM2` (GM/T 0125)
- * beside the standard algorithms. The engine stays unpatched on disk; `test/oidc/sm.test.ts` fails loudly when its
+ * The SM seam: the one file that reaches into the engine, so that it signs and verifies with `SGD_SM3_SM2` and
+ * encrypts with `SGD_SM2_3` (GM/T 0125) beside the standard algorithms. The engine stays unpatched on disk; `test/oidc/sm.test.ts` fails loudly when its
  * internals move. Every other file of this room uses the engine's public face.
  */
 import { timingSafeEqual } from 'node:crypto'
@@ -11,40 +11,63 @@ import instance from 'oidc-provider/lib/helpers/weak_cache.js'
 import { Provider, type Client, type Configuration } from 'oidc-provider'
 import type { Signer } from '#src/crypto/signer.ts'
 import type { Application } from './application.ts'
+import type { ClientKeySets } from './client-key-sets.ts'
+import { giveKeys } from './client-key-store.ts'
 import { applicationOf, bindApplication } from './clients.ts'
+import { contentEncryption, keyManagement } from './encryption.ts'
 import { SigningKey } from './signing-key.ts'
 import { publishSmKeys } from './sm-keys.ts'
 
 const sm2Alg = 'SGD_SM3_SM2'
 const sm2Curve = 'sm2p256v1'
 
-/** The lists of the engine that SM2 signatures belong to. */
-const signingLists = [
-  'clientAuthSigningAlgValues',
-  'dPoPSigningAlgValues',
-  'idTokenSigningAlgValues',
-  'userinfoSigningAlgValues',
-] as const
+const sm2Encryption = 'SGD_SM2_3'
+const sm4Encryption = 'SGD_SM4_GCM'
 
-/** What the engine may sign and verify under a policy: its `enabledJWA`. */
-export function enabledAlgorithms(smOnly: boolean): NonNullable<Configuration['enabledJWA']> {
-  const algorithms = smOnly ? [sm2Alg] : [sm2Alg, 'ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519']
-  return Object.fromEntries(signingLists.map((list) => [list, algorithms])) as NonNullable<Configuration['enabledJWA']>
+/** Whose signatures the engine makes, and those of applications that it verifies. */
+const ownSignatures = ['idToken', 'userinfo', 'introspection', 'authorization'] as const
+const applicationSignatures = ['clientAuth', 'dPoP', 'requestObject'] as const
+const encrypted = ['idToken', 'userinfo', 'introspection', 'authorization', 'requestObject'] as const
+
+const lists = {
+  signing: [...ownSignatures, ...applicationSignatures].map((name) => `${name}SigningAlgValues`),
+  encryption: encrypted.map((name) => `${name}EncryptionAlgValues`),
+  contentEncryption: encrypted.map((name) => `${name}EncryptionEncValues`),
 }
 
-/** Process-wide, once: the engine's lists learn the name, its key stores keep SM2 and the NIST curves apart. */
+/** What the engine may sign, verify and encrypt with under a policy: its `enabledJWA`. */
+export function enabledAlgorithms(smOnly: boolean): NonNullable<Configuration['enabledJWA']> {
+  const others = smOnly ? [] : ['ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519']
+  const standard = smOnly ? { alg: [], enc: [] } : { alg: Object.keys(keyManagement), enc: [...contentEncryption] }
+  return Object.fromEntries([
+    ...lists.signing.map((list) => [list, [sm2Alg, ...others]]),
+    ...lists.encryption.map((list) => [list, [...new Set([sm2Encryption, ...standard.alg])]]),
+    ...lists.contentEncryption.map((list) => [list, [...new Set([sm4Encryption, ...standard.enc])]]),
+    // We hold an SM2 key for what is encrypted to us, and no other.
+    ['requestObjectEncryptionAlgValues', [sm2Encryption]],
+    ['requestObjectEncryptionEncValues', [sm4Encryption]],
+  ]) as NonNullable<Configuration['enabledJWA']>
+}
+
+function addTo(list: string, name: string): void {
+  const names = jwa[list]
+  if (!names) throw new Error(`the engine has no list ${list}: its internals moved`)
+  if (!names.includes(name)) names.push(name)
+}
+
+/** Process-wide, once: the engine's lists learn the names, its key stores keep SM2 and the NIST curves apart. */
 function teachEngine(): void {
-  for (const list of signingLists) {
-    const names = jwa[list]
-    if (!names) throw new Error(`the engine has no list ${list}: its internals moved`)
-    if (!names.includes(sm2Alg)) names.push(sm2Alg)
-  }
-  for (const method of ['selectForSign', 'selectForVerify'] as const) {
+  for (const list of lists.signing) addTo(list, sm2Alg)
+  for (const list of lists.encryption) addTo(list, sm2Encryption)
+  for (const list of lists.contentEncryption) addTo(list, sm4Encryption)
+  const methods = ['selectForSign', 'selectForVerify', 'selectForEncrypt', 'selectForDecrypt'] as const
+  for (const method of methods) {
     const original = KeyStore.prototype[method]
     if (original.name === 'selectWithSm') continue
     KeyStore.prototype[method] = function selectWithSm(options) {
-      if (options.alg === sm2Alg) return original.call(this, { ...options, kty: 'EC', crv: sm2Curve })
-      return original.call(this, options).filter((key) => key.crv !== sm2Curve)
+      const sm = options.alg === sm2Alg || options.alg === sm2Encryption
+      const found = original.call(this, sm ? { ...options, kty: 'EC', crv: sm2Curve } : options)
+      return found.filter((key) => (key.crv === sm2Curve) === sm)
     }
   }
 }
@@ -98,15 +121,8 @@ function teachIdToken(Base: IdTokenClass): IdTokenClass {
   }
 }
 
-const isSm2Key = (key: { readonly kty?: unknown; readonly crv?: unknown }) => key.kty === 'EC' && key.crv === sm2Curve
-
-/** Gives a new client instance its SM2 keys, which the engine drops, and the comparison of its hashed secret. */
-function teachClient(client: Client, application: Application): void {
-  const { credential } = application
-  if ('jwks' in credential) {
-    const store = (client as unknown as { asymmetricKeyStore: KeyStore }).asymmetricKeyStore
-    for (const key of credential.jwks.keys.filter(isSm2Key)) store.add({ ...key })
-  }
+/** Gives a new client instance the comparison of its hashed secret. */
+function teachClient(client: Client): void {
   Object.defineProperty(client, 'compareClientSecret', {
     value: (actual: string): boolean => {
       const now = applicationOf(client)?.credential
@@ -125,6 +141,8 @@ export interface SmProviderParts {
   readonly onLogoutNotice: (client: Client, subject: string, sid: string | undefined) => Promise<void>
   /** Told before a session is destroyed. */
   readonly onSessionEnd: (uid: string) => Promise<void>
+  readonly keySets: ClientKeySets
+  readonly now: () => number
   /** The acr an application may be told (engine trap 6). */
   readonly acrFor: (application: Application | undefined, acr: string | undefined) => string | undefined
 }
@@ -139,7 +157,8 @@ function teachClientClass(Client: ClientClass, parts: SmProviderParts): ClientCl
   Client.find = async (id) => {
     const [client, application] = await Promise.all([find(id), parts.findApplication(id)])
     if (!client || !application) return undefined
-    if (applicationOf(client) === undefined) teachClient(client, application)
+    if (applicationOf(client) === undefined) teachClient(client)
+    await giveKeys(client, application, parts)
     bindApplication(client, application)
     return client
   }
@@ -179,6 +198,12 @@ function teachContext(Base: ContextClass, parts: SmProviderParts): ContextClass 
   return OIDCContext
 }
 
+function engineOf(provider: Provider) {
+  const { keystore, jwks, configuration } = instance(provider)
+  const { clientAuthMethods, ...lists } = configuration
+  return { keystore, jwks, clientAuthMethods, configuration: lists as Record<string, string[]> }
+}
+
 /** The engine with SM2 in it. */
 export function createSmProvider(parts: SmProviderParts): Provider {
   class SmProvider extends Provider {}
@@ -203,7 +228,9 @@ export function createSmProvider(parts: SmProviderParts): Provider {
     jwks: { keys: standard.map((signer) => new SigningKey(signer)) },
   })
 
-  const { keystore, jwks, configuration } = instance(provider)
+  const { keystore, jwks, configuration, clientAuthMethods } = engineOf(provider)
+  // The engine takes the method out where it knows none of the algorithms for a signature.
+  if (new Set(parts.configuration.clientAuthMethods).has('private_key_jwt')) clientAuthMethods.add('private_key_jwt')
   const sm = parts.signers.filter(({ alg }) => alg === sm2Alg)
   for (const signer of sm) keystore.add(new SigningKey(signer))
   const published = sm.map(({ publicJwk }) => ({ ...publicJwk }))
@@ -211,7 +238,7 @@ export function createSmProvider(parts: SmProviderParts): Provider {
   if (!beside) jwks.keys.unshift(...published)
   publishSmKeys(provider, published, beside)
   if (sm.length > 0) {
-    for (const list of ['idTokenSigningAlgValues', 'userinfoSigningAlgValues']) configuration[list]?.unshift(sm2Alg)
+    for (const name of ownSignatures) configuration[`${name}SigningAlgValues`]?.unshift(sm2Alg)
   }
   return provider
 }

@@ -20,6 +20,9 @@ export function selfApplication({ issuer, city }: Pick<Config, 'issuer' | 'city'
     level: 1,
     algorithm: 'SGD_SM3_SM2',
     userinfo: 'signed',
+    signedRequests: false,
+    signedResponses: false,
+    apis: [],
     redirectUris: [`${issuer}/me/callback`],
     postLogoutRedirectUris: [`${issuer}/`],
     // The SM3 of a secret that nobody was told.

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert'
 import { verifyTrail } from '#src/audit/verify.ts'
 import { AppError } from '#src/errors.ts'
 import type { AuditRow } from '#src/storage/storage.ts'
-import { startServer, type TestServer } from '../support/app.ts'
+import { manyTexts, startServer, type TestServer } from '../support/app.ts'
 import { openBrowser } from '../support/browser.ts'
 import { personOf, signedIn, signIn } from '../support/citizen.ts'
 import { relyingParty, type RelyingParty } from '../support/relying-party.ts'
@@ -20,11 +20,11 @@ describe('the audit trail of a running server', () => {
   let server: TestServer
   let party: RelyingParty
   before(async () => {
-    server = await startServer()
+    server = await startServer({ settings: manyTexts })
     party = relyingParty(server.url, 'first')
   })
   after(() => server.close())
-  beforeEach(() => server.clock.advance(3 * 3_600_000))
+  beforeEach(() => server.clock.advance(61_000))
 
   const rowsAfter = async (seq: number): Promise<readonly AuditRow[]> =>
     server.app.storage.audit.read(server.config.audit.node, seq, 1000)

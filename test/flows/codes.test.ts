@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert'
-import { startServer, type TestServer } from '../support/app.ts'
+import { manyTexts, startServer, type TestServer } from '../support/app.ts'
 import { openBrowser } from '../support/browser.ts'
 import { personOf, signedIn, signIn } from '../support/citizen.ts'
 import { relyingParty, type RelyingParty, type Tokens } from '../support/relying-party.ts'
@@ -11,13 +11,13 @@ describe('authorization codes and refresh tokens', () => {
   let party: RelyingParty
   let other: RelyingParty
   before(async () => {
-    server = await startServer()
+    server = await startServer({ settings: manyTexts })
     party = relyingParty(server.url, 'first')
     other = relyingParty(server.url, 'second')
   })
   after(() => server.close())
   // One code text a minute and phone; the tests share one citizen.
-  beforeEach(() => server.clock.advance(3 * 3_600_000))
+  beforeEach(() => server.clock.advance(61_000))
 
   const ready = async () => signIn(server, openBrowser(server.url), party, await personOf('yan'))
 

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert'
 import { startServer, type TestServer } from '../support/app.ts'
+import { smOnly } from '../support/policy.ts'
 
 describe('discovery and keys', () => {
   let server: TestServer
@@ -10,9 +11,13 @@ describe('discovery and keys', () => {
   })
   after(() => server.close())
 
-  it('names SGD_SM3_SM2 first among what signs ID tokens and userinfo', () => {
-    assert.deepEqual(metadata['id_token_signing_alg_values_supported'], ['SGD_SM3_SM2', 'ES256', 'RS256'])
-    assert.deepEqual(metadata['userinfo_signing_alg_values_supported'], ['SGD_SM3_SM2', 'ES256', 'RS256'])
+  it('names SGD_SM3_SM2 first among what signs, and what of theirs it verifies', () => {
+    const made = smOnly ? ['SGD_SM3_SM2'] : ['SGD_SM3_SM2', 'ES256', 'RS256']
+    for (const what of ['id_token', 'userinfo', 'introspection', 'authorization'])
+      assert.deepEqual(metadata[`${what}_signing_alg_values_supported`], made, what)
+    const verified = smOnly ? made : [...made, 'PS256', 'EdDSA', 'Ed25519']
+    for (const what of ['token_endpoint_auth', 'request_object', 'dpop'])
+      assert.deepEqual(metadata[`${what}_signing_alg_values_supported`], verified, what)
   })
 
   it('lists only what works: code, S256, pairwise, issuer in answers, four ways to authenticate', () => {
@@ -22,18 +27,18 @@ describe('discovery and keys', () => {
     assert.deepEqual(metadata['subject_types_supported'], ['pairwise'])
     assert.equal(metadata['authorization_response_iss_parameter_supported'], true)
     assert.deepEqual(metadata['grant_types_supported'], ['authorization_code', 'refresh_token'])
-    assert.deepEqual(metadata['token_endpoint_auth_methods_supported'], [
-      'client_secret_basic',
-      'client_secret_post',
-      'private_key_jwt',
-      'none',
-    ])
+    assert.deepEqual(
+      new Set(metadata['token_endpoint_auth_methods_supported'] as string[]),
+      new Set(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']),
+    )
     assert.deepEqual(
       metadata['acr_values_supported'],
       [1, 2, 3, 4].map((level) => `urn:yihao:loa:${level}`),
     )
     assert.equal(metadata['backchannel_logout_supported'], true)
     assert.equal(metadata['registration_endpoint'], undefined)
+    assert.deepEqual(metadata['response_modes_supported'], ['query', 'jwt', 'query.jwt'])
+    assert.equal(metadata['request_uri_parameter_supported'], false)
   })
 
   it('publishes SM2 keys, by their GM/T 0125 names, apart from those that stock libraries read, and nothing private', async () => {
@@ -41,15 +46,14 @@ describe('discovery and keys', () => {
       ((await (await fetch(String(metadata[member]))).json()) as { keys: Record<string, unknown>[] }).keys
     const [standard, sm] = [await keysAt('jwks_uri'), await keysAt('sm_jwks_uri')]
     const keys = [...standard, ...sm]
-    assert.deepEqual(
-      keys.map(({ kty, crv, alg }) => [kty, crv, alg]),
-      [
-        ['EC', 'P-256', 'ES256'],
-        ['RSA', undefined, 'RS256'],
-        ['EC', 'sm2p256v1', 'SGD_SM3_SM2'],
-      ],
-    )
-    assert.equal(standard.length, 2)
+    const kinds = (of: typeof keys) => of.map(({ kty, crv, alg }) => [kty, crv, alg])
+    const sm2 = ['EC', 'sm2p256v1', 'SGD_SM3_SM2']
+    assert.deepEqual(kinds(sm), [sm2])
+    const stock = [
+      ['EC', 'P-256', 'ES256'],
+      ['RSA', undefined, 'RS256'],
+    ]
+    assert.deepEqual(kinds(standard), smOnly ? [sm2] : stock)
     for (const key of keys) {
       for (const member of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k']) assert.equal(key[member], undefined)
     }

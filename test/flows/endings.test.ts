@@ -1,6 +1,6 @@
 /** What has ended stays ended, also for requests in flight, other tabs and other browsers. */
 import { strict as assert } from 'node:assert'
-import { startServer, testApplications, type TestServer } from '../support/app.ts'
+import { manyTexts, startServer, testApplications, type TestServer } from '../support/app.ts'
 import { openBrowser, type Page } from '../support/browser.ts'
 import { attemptOf, giveDocument, personOf, provePhone, signedIn, stepOf } from '../support/citizen.ts'
 import { relyingParty, type RelyingParty } from '../support/relying-party.ts'
@@ -11,12 +11,12 @@ describe('what has ended', () => {
   let second: RelyingParty
   before(async () => {
     const applications = testApplications().map((one) => (one.id === 'second' ? { ...one, level: 1 as const } : one))
-    server = await startServer({ applications })
+    server = await startServer({ settings: manyTexts, applications })
     first = relyingParty(server.url, 'first')
     second = relyingParty(server.url, 'second')
   })
   after(() => server.close())
-  beforeEach(() => server.clock.advance(3 * 3_600_000))
+  beforeEach(() => server.clock.advance(61_000))
 
   /** Uses a session without pause, as a thief would, until told to stop. */
   const keepUsing = (browser: ReturnType<typeof openBrowser>, loops: number) => {

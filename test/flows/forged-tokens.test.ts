@@ -3,18 +3,31 @@
  * (facts/security §2: 19, 21, 54 and 55).
  */
 import { strict as assert } from 'node:assert'
-import { createHash, randomUUID } from 'node:crypto'
-import { exportJWK, generateKeyPair, importJWK, SignJWT, type CryptoKey, type JWK } from 'jose'
-import * as oidc from 'openid-client'
-import { highApplication, startServer, testApplications, type TestServer } from '../support/app.ts'
+import { createHash } from 'node:crypto'
+import type { JWK } from 'jose'
+import { soon, startServer, testApplications, type TestServer } from '../support/app.ts'
 import { openBrowser, type Browser } from '../support/browser.ts'
-import { attemptOf, giveDocument, personOf, provePhone, signedIn } from '../support/citizen.ts'
+import { attemptOf, giveDocument, personOf, provePhone, signedIn, stepOf } from '../support/citizen.ts'
 import { forgeriesOf } from '../support/forgeries.ts'
+import {
+  es256Key,
+  keyedApplication,
+  jws,
+  keyedParty,
+  publicJwk,
+  smKey,
+  type KeyedParty,
+  type PartyKey,
+} from '../support/keyed-party.ts'
+import { exception, smOnly, standardAlg } from '../support/policy.ts'
 import { relyingParty, type RelyingParty, type Tokens } from '../support/relying-party.ts'
 
 describe('a forged token', () => {
   let server: TestServer
-  let high: Awaited<ReturnType<typeof highApplication>>
+  /** What is attacked has an ES256 signature, or SM2's. */
+  const keys = { SGD_SM3_SM2: smKey('sm-1'), ES256: es256Key('es-1') }
+  const algs = smOnly ? (['SGD_SM3_SM2'] as const) : (['SGD_SM3_SM2', 'ES256'] as const)
+  const parties = {} as Record<keyof typeof keys, KeyedParty>
   let second: RelyingParty
   let browser: Browser
   let tokens: Tokens
@@ -22,13 +35,24 @@ describe('a forged token', () => {
   let key: JWK
 
   before(async () => {
-    high = await highApplication()
-    server = await startServer({ applications: [...testApplications(), high.application] })
+    const keyed = algs.map((alg) =>
+      keyedApplication({
+        id: `keyed-${alg.slice(0, 2).toLowerCase()}`,
+        algorithm: alg,
+        ...(alg === 'ES256' ? exception(soon()) : {}),
+        credential: { jwks: { keys: [keys[alg].jwk] } },
+      }),
+    )
+    server = await startServer({ applications: [...testApplications(), ...keyed] })
+    for (const [at, alg] of algs.entries()) {
+      const proofKey = alg === 'ES256' ? es256Key('proof') : smKey('proof')
+      parties[alg] = keyedParty(server.url, () => keys[alg], proofKey, keyed[at]?.id)
+    }
     second = relyingParty(server.url, 'second')
     ;({ browser, tokens } = await signedIn(server, second, await personOf('yan')))
     userinfo = await (await second.userinfo(tokens.access_token)).text()
-    const { keys } = (await (await fetch(`${server.url}/jwks`)).json()) as { keys: JWK[] }
-    key = keys.find(({ alg }) => alg === 'ES256') as JWK
+    const published = (await (await fetch(`${server.url}/jwks`)).json()) as { keys: JWK[] }
+    key = published.keys.find(({ alg }) => alg === standardAlg) as JWK
   })
   after(() => server.close())
 
@@ -87,135 +111,108 @@ describe('a forged token', () => {
     })
   })
 
-  describe('as a client assertion', () => {
-    const assertion = async (claims: object = {}) =>
-      new SignJWT({ iss: 'high', sub: 'high', aud: server.url, jti: randomUUID(), ...claims })
-        .setProtectedHeader({ alg: 'ES256', kid: 'high-1' })
-        .setIssuedAt()
-        .setExpirationTime('60s')
-        .sign(await importJWK(high.privateJwk, 'ES256'))
-    const push = (given: string) =>
-      fetch(`${server.url}/par`, {
-        method: 'POST',
-        body: new URLSearchParams({
-          client_id: 'high',
-          client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+  for (const alg of algs) {
+    describe(`as a client assertion (${alg})`, () => {
+      const push = (given: string) =>
+        parties[alg].post('/par', {
           client_assertion: given,
           response_type: 'code',
-          redirect_uri: 'http://localhost:4003/callback',
+          redirect_uri: 'http://localhost:4005/callback',
           scope: 'openid',
           code_challenge: 'x'.repeat(43),
           code_challenge_method: 'S256',
-        }),
+        })
+
+      it('authenticates nobody', async () => {
+        const { assertion } = parties[alg]
+        assert.equal((await push(assertion())).status, 201)
+        for (const [what, forged] of Object.entries(forgeriesOf(assertion(), keys[alg].jwk)))
+          assert.match(String((await push(forged)).status), /^40[01]$/, what)
+        for (const token of [tokens.id_token, userinfo]) assert.match(String((await push(token)).status), /^40[01]$/)
       })
-
-    it('authenticates nobody', async () => {
-      assert.equal((await push(await assertion())).status, 201)
-      const { d: _, ...publicJwk } = high.privateJwk
-      for (const [what, forged] of Object.entries(forgeriesOf(await assertion(), publicJwk)))
-        assert.match(String((await push(forged)).status), /^40[01]$/, what)
-      for (const token of [tokens.id_token, userinfo]) assert.match(String((await push(token)).status), /^40[01]$/)
-    })
-  })
-
-  describe('as a DPoP proof', () => {
-    let bound: string
-    let pair: { privateKey: CryptoKey; publicKey: CryptoKey }
-
-    before(async () => {
-      const config = await oidc.discovery(
-        new URL(server.url),
-        'high',
-        { id_token_signed_response_alg: 'ES256' },
-        oidc.PrivateKeyJwt({ key: (await importJWK(high.privateJwk, 'ES256')) as CryptoKey, kid: 'high-1' }),
-        { execute: [oidc.allowInsecureRequests] },
-      )
-      pair = (await oidc.randomDPoPKeyPair('ES256', { extractable: true })) as typeof pair
-      const DPoP = oidc.getDPoPHandle(config, pair)
-      const verifier = oidc.randomPKCECodeVerifier()
-      const parameters = {
-        redirect_uri: 'http://localhost:4003/callback',
-        scope: 'openid',
-        code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
-        code_challenge_method: 'S256',
-      }
-      const url = await oidc.buildAuthorizationUrlWithPAR(config, parameters, { DPoP })
-      const visitor = openBrowser(server.url)
-      const person = await personOf('ayiguli')
-      let page = await provePhone(server, visitor, await visitor.get(url.href), person.phone)
-      page = await giveDocument(visitor, page, person)
-      if (page.location === undefined) page = await visitor.post(`${attemptOf(page)}/notice`, { answer: 'agree' })
-      const checks = { pkceCodeVerifier: verifier, idTokenExpected: true }
-      const answer = await oidc.authorizationCodeGrant(config, new URL(page.location ?? ''), checks, undefined, {
-        DPoP,
-      })
-      bound = answer.access_token
     })
 
-    const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')
-
-    const proof = async (
-      claims: object = {},
-      header: object = {},
-      signer: CryptoKey = pair.privateKey,
-    ): Promise<string> =>
-      new SignJWT({
-        htm: 'GET',
-        htu: `${server.url}/userinfo`,
-        jti: randomUUID(),
-        iat: Math.floor(Date.now() / 1000),
-        ath: sha256(bound),
-        ...claims,
+    describe(`as a request object (${alg})`, () => {
+      it('asks for nothing', async () => {
+        let token = ''
+        const status = async (request: () => string) => (await parties[alg].push({}, { request })).answer.status
+        assert.equal(
+          (await parties[alg].push({}, { request: (claims) => (token = jws(keys[alg], claims)) })).answer.status,
+          201,
+        )
+        for (const [what, forged] of Object.entries(forgeriesOf(token, keys[alg].jwk)))
+          assert.match(String(await status(() => forged)), /^40[01]$/, what)
       })
-        .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk: await exportJWK(pair.publicKey), ...header })
-        .sign(signer)
-
-    const ask = async (dpop: string | undefined, scheme = 'DPoP') =>
-      fetch(`${server.url}/userinfo`, {
-        headers: { authorization: `${scheme} ${bound}`, ...(dpop === undefined ? {} : { dpop }) },
-      })
-
-    const refused = async (dpop: string | undefined, what: string) =>
-      assert.match(String((await ask(dpop)).status), /^40[01]$/, what)
-
-    it('is told apart from the true one', async () => assert.equal((await ask(await proof())).status, 200))
-
-    it('is refused for each field that does not fit', async () => {
-      const now = Math.floor(Date.now() / 1000)
-      const other = await generateKeyPair('ES256', { extractable: true })
-      const wrong: Readonly<Record<string, Promise<string> | string>> = {
-        'another method': proof({ htm: 'POST' }),
-        'a method in small letters': proof({ htm: 'get' }),
-        'no method': proof({ htm: undefined }),
-        'another address': proof({ htu: `${server.url}/token` }),
-        'another host': proof({ htu: 'https://evil.example/userinfo' }),
-        'no address': proof({ htu: undefined }),
-        'another access token': proof({ ath: sha256('x') }),
-        'no access token': proof({ ath: undefined }),
-        'no jti': proof({ jti: undefined }),
-        'no time': proof({ iat: undefined }),
-        'an old time': proof({ iat: now - 3_600 }),
-        'a time to come': proof({ iat: now + 3_600 }),
-        'another type': proof({}, { typ: 'JWT' }),
-        'no type': proof({}, { typ: undefined }),
-        'another key in the header': proof({}, { jwk: await exportJWK(other.publicKey) }),
-        'another key altogether': proof({}, { jwk: await exportJWK(other.publicKey) }, other.privateKey as CryptoKey),
-        'another signer': proof({}, {}, other.privateKey as CryptoKey),
-        'the private key in the header': proof({}, { jwk: await exportJWK(pair.privateKey) }),
-        'no key in the header': proof({}, { jwk: undefined }),
-      }
-      for (const [what, forged] of Object.entries(wrong)) await refused(await forged, what)
-      const publicJwk = await exportJWK(pair.publicKey)
-      for (const [what, forged] of Object.entries(forgeriesOf(await proof(), publicJwk))) await refused(forged, what)
-      await refused(undefined, 'none')
-      assert.notEqual((await ask(await proof(), 'Bearer')).status, 200)
     })
 
-    it('is good once among 16 at the same time', async () => {
-      const once = await proof()
-      const answers = await Promise.all(Array.from({ length: 16 }, () => ask(once)))
-      assert.equal(answers.filter(({ status }) => status === 200).length, 1)
-      await refused(once, 'the same again')
+    describe(`as a DPoP proof (${alg})`, () => {
+      let bound: string
+      const fresh = () => (alg === 'ES256' ? es256Key('other') : smKey('other'))
+
+      before(async () => {
+        server.clock.advance(61_000)
+        const pushed = await parties[alg].push()
+        const visitor = openBrowser(server.url)
+        const person = await personOf('ayiguli')
+        let page = await provePhone(server, visitor, await visitor.get(pushed.path), person.phone)
+        if (stepOf(page) === 'document') page = await giveDocument(visitor, page, person)
+        if (page.location === undefined) page = await visitor.post(`${attemptOf(page)}/notice`, { answer: 'agree' })
+        const code = new URL(page.location ?? '').searchParams.get('code') ?? ''
+        bound = (await parties[alg].tokens(code, pushed)).access_token
+      })
+
+      const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')
+
+      const proof = (claims = {}, header = {}, key: PartyKey | undefined = undefined): string =>
+        parties[alg].proof('GET', '/userinfo', { accessToken: bound, claims, header, ...(key ? { key } : {}) })
+
+      const ask = async (dpop: string | undefined, scheme = 'DPoP') =>
+        fetch(`${server.url}/userinfo`, {
+          headers: { authorization: `${scheme} ${bound}`, ...(dpop === undefined ? {} : { dpop }) },
+        })
+
+      const refused = async (dpop: string | undefined, what: string) =>
+        assert.match(String((await ask(dpop)).status), /^40[01]$/, what)
+
+      it('is told apart from the true one', async () => assert.equal((await ask(proof())).status, 200))
+
+      it('is refused for each field that does not fit', async () => {
+        const now = Math.floor(Date.now() / 1000)
+        const other = fresh()
+        const wrong: Readonly<Record<string, string>> = {
+          'another method': proof({ htm: 'POST' }),
+          'a method in small letters': proof({ htm: 'get' }),
+          'no method': proof({ htm: undefined }),
+          'another address': proof({ htu: `${server.url}/token` }),
+          'another host': proof({ htu: 'https://evil.example/userinfo' }),
+          'no address': proof({ htu: undefined }),
+          'another access token': proof({ ath: sha256('x') }),
+          'no access token': proof({ ath: undefined }),
+          'no jti': proof({ jti: undefined }),
+          'no time': proof({ iat: undefined }),
+          'an old time': proof({ iat: now - 3_600 }),
+          'a time to come': proof({ iat: now + 3_600 }),
+          'another type': proof({}, { typ: 'JWT' }),
+          'no type': proof({}, { typ: undefined }),
+          'another key in the header': proof({}, { jwk: publicJwk(other) }),
+          'another key altogether': proof({}, { jwk: publicJwk(other) }, other),
+          'another signer': proof({}, {}, other),
+          'the private key in the header': proof({}, { jwk: { ...publicJwk(other), d: other.d } }, other),
+          'no key in the header': proof({}, { jwk: undefined }),
+        }
+        for (const [what, forged] of Object.entries(wrong)) await refused(forged, what)
+        const own = parties[alg].proofJwk
+        for (const [what, forged] of Object.entries(forgeriesOf(proof(), own))) await refused(forged, what)
+        await refused(undefined, 'none')
+        assert.notEqual((await ask(proof(), 'Bearer')).status, 200)
+      })
+
+      it('is good once among 16 at the same time', async () => {
+        const once = proof()
+        const answers = await Promise.all(Array.from({ length: 16 }, () => ask(once)))
+        assert.equal(answers.filter(({ status }) => status === 200).length, 1)
+        await refused(once, 'the same again')
+      })
     })
-  })
+  }
 })

@@ -7,8 +7,9 @@ import { createHighClient } from '#src/demo/high-client.ts'
 import { highApplication, startServer, testApplications, type TestServer } from '../support/app.ts'
 import { openBrowser } from '../support/browser.ts'
 import { attemptOf, giveDocument, personOf, provePhone } from '../support/citizen.ts'
+import { describeStock } from '../support/policy.ts'
 
-describe('the profile high', () => {
+describeStock('the profile high', () => {
   let server: TestServer
   let high: Awaited<ReturnType<typeof highApplication>>
   before(async () => {

@@ -6,13 +6,14 @@ import { strict as assert } from 'node:assert'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
-import { createHighClient } from '#src/demo/high-client.ts'
 import { readPopulation } from '#src/demo/cast.ts'
-import { highApplication, secrets, startServer, testApplications, type TestServer } from '../support/app.ts'
+import { grant, secrets, soon, startServer, testApplications, type TestServer } from '../support/app.ts'
 import { openBrowser, type Browser, type Page } from '../support/browser.ts'
 import { attemptOf, codeFor, giveDocument, personOf, provePhone, signedIn, stepOf } from '../support/citizen.ts'
 import { assertNoLeak, leakDetector, type Secret } from '../support/leaks.ts'
 import { recordFetch, type Exchange, type Recording } from '../support/recorded-fetch.ts'
+import { es256Key, keyedApplication, keyedParty, smKey, type PartyKey } from '../support/keyed-party.ts'
+import { exception, smOnly } from '../support/policy.ts'
 import { relyingParty, type RelyingParty } from '../support/relying-party.ts'
 
 /** Where a code belongs into an address: the callbacks of the applications and of our own pages. */
@@ -135,28 +136,21 @@ describe('what leaves a trace', () => {
     assert.equal(stepOf(page), 'who')
   }
 
-  const entersByTheHighDoor = async (high: Awaited<ReturnType<typeof highApplication>>): Promise<void> => {
+  const entersByTheHighDoor = async (key: PartyKey): Promise<void> => {
     const person = await personOf('xian')
-    const party = createHighClient({
-      issuer: server.url,
-      clientId: 'high',
-      privateJwk: high.privateJwk,
-      redirectUri: 'http://localhost:4003/callback',
-      postLogoutRedirectUri: 'http://localhost:4003/signed-out',
-      scope: 'openid profile id_number',
-      algorithm: 'ES256',
-    })
-    const started = await party.start()
+    const party = keyedParty(server.url, () => key, undefined, 'high')
+    const pushed = await party.push({ scope: 'openid profile id_number' })
     const browser = openBrowser(server.url)
-    let page = await provePhone(server, browser, await browser.get(started.url.slice(server.url.length)), person.phone)
+    let page = await provePhone(server, browser, await browser.get(pushed.path), person.phone)
     page = await giveDocument(browser, page, person)
     page = await browser.post(`${attemptOf(page)}/notice`, { answer: 'agree', id_number: 'on' })
-    const citizen = await party.finish(new URL(page.location ?? ''), started)
-    assert.equal(citizen.userinfo['id_number'], person.number)
-    keep('private key', high.privateJwk.d)
-    keep('code verifier', started.verifier)
-    keep('ID token', citizen.idToken)
-    idTokens.push(citizen.idToken)
+    const tokens = await party.tokens(new URL(page.location ?? '').searchParams.get('code') ?? '', pushed)
+    const userinfo = decodeJwt(await (await party.userinfo(tokens.access_token)).text())
+    assert.equal(userinfo['id_number'], person.number)
+    keep('private key', key.d)
+    keep('code verifier', pushed.verifier)
+    keep('ID token', tokens.id_token)
+    idTokens.push(tokens.id_token)
   }
 
   /** Those whom the register does not confirm, and one who goes back. */
@@ -296,8 +290,15 @@ describe('what leaves a trace', () => {
 
   before(async function () {
     this.timeout(60_000)
-    const high = await highApplication()
-    server = await startServer({ applications: [...testApplications(), high.application] })
+    const key = smOnly ? smKey('high-1') : es256Key('high-1')
+    const high = keyedApplication({
+      id: 'high',
+      algorithm: key.alg,
+      ...exception(soon()),
+      credential: { jwks: { keys: [key.jwk] } },
+      grants: [grant('name', 'duty'), grant('id_number', 'consent')],
+    })
+    server = await startServer({ applications: [...testApplications(), high] })
     first = relyingParty(server.url, 'first')
     second = relyingParty(server.url, 'second')
     recording = recordFetch()
@@ -305,7 +306,7 @@ describe('what leaves a trace', () => {
       for (const chapter of [
         registersWithMistakes,
         sharesAPhone,
-        () => entersByTheHighDoor(high),
+        () => entersByTheHighDoor(key),
         isRefused,
         looksAtHisAccount,
         meetsFaults,

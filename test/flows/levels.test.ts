@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert'
 import { decodeJwt } from 'jose'
-import { movableClock, startServer, testApplications, type TestServer } from '../support/app.ts'
+import { movableClock, manyTexts, startServer, testApplications, type TestServer } from '../support/app.ts'
 import { openBrowser } from '../support/browser.ts'
 import { attemptOf, giveDocument, personOf, provePhone, signedIn, signIn, stepOf } from '../support/citizen.ts'
 import { relyingParty, type RelyingParty } from '../support/relying-party.ts'
@@ -13,12 +13,12 @@ describe('levels of assurance', () => {
     const applications = testApplications().map((application) =>
       application.id === 'second' ? { ...application, level: 1 as const } : application,
     )
-    server = await startServer({ applications })
+    server = await startServer({ settings: manyTexts, applications })
     first = relyingParty(server.url, 'first')
     second = relyingParty(server.url, 'second')
   })
   after(() => server.close())
-  beforeEach(() => server.clock.advance(3 * 3_600_000))
+  beforeEach(() => server.clock.advance(61_000))
 
   const acr = (level: number) => `urn:yihao:loa:${level}`
   const essential = (value: object) => JSON.stringify({ id_token: { acr: { essential: true, ...value } } })

@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
 import { decodeJwt, sm3 } from 'jose'
 import type { ApplicationInput } from '#src/oidc/application.ts'
-import { challengeOf, startServer, testApplications, type TestServer } from '../support/app.ts'
+import { challengeOf, manyTexts, startServer, testApplications, type TestServer } from '../support/app.ts'
 import { openBrowser } from '../support/browser.ts'
 import { attemptOf, giveDocument, personOf, provePhone } from '../support/citizen.ts'
 
@@ -63,10 +63,10 @@ const applications: readonly ApplicationInput[] = [
 describe('the profiles public and legacy', () => {
   let server: TestServer
   before(async () => {
-    server = await startServer({ applications: [...testApplications(), ...applications] })
+    server = await startServer({ settings: manyTexts, applications: [...testApplications(), ...applications] })
   })
   after(() => server.close())
-  beforeEach(() => server.clock.advance(3 * 3_600_000))
+  beforeEach(() => server.clock.advance(61_000))
 
   const signIn = async (parameters: Record<string, string>, key = 'yan') => {
     const browser = openBrowser(server.url)

@@ -17,6 +17,7 @@ import {
   type StockClient,
   type StockSettings,
 } from '../support/stock-client.ts'
+import { describeStock } from '../support/policy.ts'
 
 const day = (ahead: number) => new Date(Date.now() + ahead * 86_400_000).toISOString().slice(0, 10)
 const secret = randomBytes(32).toString('base64url')
@@ -40,7 +41,7 @@ function moreApplications(): readonly ApplicationInput[] {
   ]
 }
 
-describe('a stock client', () => {
+describeStock('a stock client', () => {
   let server: TestServer
   let high: Awaited<ReturnType<typeof highApplication>>
   let client: StockClient | undefined

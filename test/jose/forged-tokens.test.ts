@@ -14,8 +14,9 @@ import {
   sm2Sign,
   sm2SignatureToDer,
 } from 'jose'
-import type { JWK, Sm2Key } from 'jose'
+import type { JWK, JWTVerifyOptions, Sm2Key } from 'jose'
 import { n, toBytes } from '#src/jose/sm2-curve.ts'
+import { smForgeries } from '../support/sm-forgeries.ts'
 
 const alg = SGD_SM3_SM2
 const { JOSEError, JOSENotSupported, JWKInvalid, JWSInvalid, JWSSignatureVerificationFailed } = errors
@@ -196,5 +197,40 @@ describe('A forged token', () => {
     await refused(signed({ alg }), TypeError, { ...publicJwk, ext: 'yes' })
     await compactVerify(signed({ alg }), { ...publicJwk, use: 'sig', alg, key_ops: ['verify'], ext: true })
     await refused(signed({ alg }), TypeError, structuredClone({ ...(await importJWK(publicJwk, alg)) }))
+  })
+})
+
+const { truth, forgeries } = await smForgeries()
+
+describe('Of a corpus of forged tokens', () => {
+  const verify = (forgery: { token: string; key: unknown; options?: JWTVerifyOptions }): Promise<unknown> =>
+    jwtVerify(forgery.token, forgery.key as JWK, forgery.options)
+
+  it('there are more than a hundred, and the true token they are made from verifies', async () => {
+    assert.ok(Object.keys(forgeries).length > 100, `${Object.keys(forgeries).length}`)
+    await verify(truth)
+  })
+
+  for (const [what, forgery] of Object.entries(forgeries))
+    it(`the one with ${what} is refused: ${forgery.because}`, async () => {
+      await assert.rejects(verify(forgery), (error) => {
+        const { code, name } = error as { code?: string; name: string }
+        assert.equal(code ?? name, forgery.because, String(error))
+        return true
+      })
+    })
+
+  it('none holds the event loop for 20 ms', async function () {
+    this.timeout(60_000)
+    for (const [what, forgery] of Object.entries(forgeries)) {
+      // The whole refusal bounds each of its stretches; a busy machine may be slow once, the code would be always.
+      let shortest = Infinity
+      for (let tries = 0; tries < 50 && shortest >= 20; tries += 1) {
+        const start = performance.now()
+        await verify(forgery).catch(() => {})
+        shortest = Math.min(shortest, performance.now() - start)
+      }
+      assert.ok(shortest < 20, `${what}: ${shortest} ms`)
+    }
   })
 })

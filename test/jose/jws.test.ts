@@ -55,27 +55,6 @@ describe('A JWS signed with SGD_SM3_SM2', () => {
     await assert.rejects(compactVerify(jws, publicKey, { algorithms: alg as never }), TypeError)
   })
 
-  it('stands for no other message: every changed bit of the signature is refused', async function () {
-    this.timeout(10_000)
-    const [header, body, signature] = (await sign()).split('.') as [string, string, string]
-    const bytes = Buffer.from(signature, 'base64url')
-    for (let bit = 0; bit < 512; bit += 1) {
-      const changed = Buffer.from(bytes)
-      changed[bit >> 3] = (changed[bit >> 3] as number) ^ (1 << (bit & 7))
-      const token = `${header}.${body}.${changed.toString('base64url')}`
-      await assert.rejects(compactVerify(token, publicKey), JWSSignatureVerificationFailed)
-    }
-  })
-
-  it('stands for no other message: a changed bit of the text is refused, wherever it is', async () => {
-    const jws = await sign()
-    for (let at = 0; at < jws.length; at += 1) {
-      const changed = Buffer.from(jws)
-      changed[at] = (changed[at] as number) ^ (1 << (at % 7))
-      await assert.rejects(compactVerify(changed, publicKey), `at ${at}: ${changed}`)
-    }
-  })
-
   it('has one spelling only: unused bits, padding and white space are refused', async () => {
     const jws = await sign()
     const last = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'

@@ -15,6 +15,7 @@ import {
   importSPKI,
   isSm2Key,
   SGD_SM3_SM2,
+  sm3,
 } from 'jose'
 import type { JWK } from 'jose'
 import { n, toBytes } from '#src/jose/sm2-curve.ts'
@@ -82,6 +83,28 @@ describe('SM2 keys', () => {
       assert.equal(await calculateJwkThumbprint(key as JWK), gm.jws.sha256Thumbprint)
     const uri = await calculateJwkThumbprintUri((await importJWK(publicJwk, alg)) as never)
     assert.equal(uri, `urn:ietf:params:oauth:jwk-thumbprint:sha-256:${gm.jws.sha256Thumbprint}`)
+  })
+
+  it('have the known thumbprint of SM3 where it is asked for, and so has every other kind of key', async () => {
+    const known = 'uI4l7PNHG3sazfClOmkN9Q1DQ54Qg0h7pB5ySF113Mk'
+    for (const key of [publicJwk, { ...privateJwk, kid: 'a' }, await importJWK(publicJwk, alg)])
+      assert.equal(await calculateJwkThumbprint(key as JWK, 'sm3'), known)
+    const print = (json: string): string => sm3(json).toString('base64url')
+    for (const other of ['RS256', 'EdDSA', 'ES384', 'ML-DSA-44']) {
+      const { publicKey } = await generateKeyPair(other, { extractable: true })
+      const { e, n, crv, x, y, pub } = await exportJWK(publicKey)
+      const canonical = {
+        RS256: `{"e":"${e}","kty":"RSA","n":"${n}"}`,
+        EdDSA: `{"crv":"${crv}","kty":"OKP","x":"${x}"}`,
+        ES384: `{"crv":"${crv}","kty":"EC","x":"${x}","y":"${y}"}`,
+        'ML-DSA-44': `{"alg":"ML-DSA-44","kty":"AKP","pub":"${pub}"}`,
+      }[other] as string
+      assert.equal(await calculateJwkThumbprint(publicKey, 'sm3'), print(canonical))
+    }
+    assert.equal(await calculateJwkThumbprint({ kty: 'oct', k: 'AAEC' }, 'sm3'), print('{"k":"AAEC","kty":"oct"}'))
+    await assert.rejects(calculateJwkThumbprint({ kty: 'EC', crv: 'sm2p256v1' }, 'sm3'), errors.JWKInvalid)
+    await assert.rejects(calculateJwkThumbprint(publicJwk, 'SM3' as never), TypeError)
+    await assert.rejects(calculateJwkThumbprintUri(publicJwk, 'sm3' as never), TypeError)
   })
 
   const bad: Record<string, JWK> = {

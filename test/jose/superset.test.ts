@@ -12,6 +12,16 @@ const own = JSON.parse(readFileSync(new URL('package.json', room), 'utf8')) as {
   exports: Record<string, string>
 }
 
+const theirs = new URL('../../node_modules/jose-upstream/', import.meta.url)
+
+/** What a pattern of upstream's exports stands for: `./jwk/*` → `jwk/embedded`, … */
+function all(pattern: string, target: string): string[] {
+  const folder = new URL(target.slice(0, target.indexOf('*')), theirs)
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.js'))
+    .map((file) => pattern.slice(2).replace('*', file.replace(/\.js$/, '')))
+}
+
 describe('The package jose with SM', () => {
   it('exports everything upstream exports, and what it does not override is the same', () => {
     const overridden = Object.keys(upstream).filter(
@@ -26,20 +36,15 @@ describe('The package jose with SM', () => {
   })
 
   it('answers at every subpath of upstream, with what upstream has there', async () => {
-    const theirs = JSON.parse(
-      readFileSync(new URL('../../node_modules/jose-upstream/package.json', import.meta.url), 'utf8'),
-    ) as { version: string; exports: Record<string, string> }
-    assert.equal(own.version, theirs.version)
-    const samples: Record<string, string> = {
-      './jwk/*': 'jwk/thumbprint',
-      './jwks/*': 'jwks/remote',
-      './jwt/*': 'jwt/verify',
-      './jws/*': 'jws/compact/verify',
-      './jwe/*': 'jwe/compact/decrypt',
+    const manifest = JSON.parse(readFileSync(new URL('package.json', theirs), 'utf8')) as {
+      version: string
+      exports: Record<string, { default: string }>
     }
-    const paths = Object.keys(theirs.exports)
-      .filter((path) => path !== '.' && path !== './package.json')
-      .map((path) => samples[path] ?? path.slice(2))
+    assert.equal(own.version, manifest.version)
+    const paths = Object.entries(manifest.exports).flatMap(([path, target]) =>
+      path === '.' || path === './package.json' ? [] : path.endsWith('*') ? all(path, target.default) : [path.slice(2)],
+    )
+    assert.ok(paths.includes('jws/general/verify') && paths.includes('key/generate/secret') && paths.length > 25)
     for (const sample of paths) {
       const [here, there] = (await Promise.all([
         import(`jose/${sample}`),
@@ -96,7 +101,7 @@ describe('The package jose with SM', () => {
     }
   })
 
-  it('works the same in a runtime without SM2 and SM3, on sm-crypto', function () {
+  it('works the same in a runtime without SM2 and SM3, on sm-crypto', async function () {
     this.timeout(20_000)
     const script = `
       import crypto from 'node:crypto'
@@ -106,23 +111,27 @@ describe('The package jose with SM', () => {
       Object.assign(crypto, { createECDH: absent, createSign: absent, createVerify: absent, hash: absent })
       Object.assign(crypto, { createHmac: absent, getHashes: () => hashes })
       syncBuiltinESMExports()
-      const { generateKeyPair, exportJWK, hmacSm3, jwtVerify, selfTest, SGD_SM3_SM2: alg, SignJWT } = await import('jose')
+      const { generateKeyPair, exportJWK, generateSecret, hmacSm3, jwtVerify, selfTest, SGD_SM3_SM2: alg, SignJWT } = await import('jose')
       const { payload } = await jwtVerify(${JSON.stringify(gm.jws.compact)}, ${JSON.stringify(gm.jws.jwk)})
       const { privateKey, publicKey } = await generateKeyPair(alg)
       const jwt = await new SignJWT({ sub: 'fallback' }).setProtectedHeader({ alg }).sign(privateKey)
       const own = await jwtVerify(jwt, publicKey)
+      const secret = await generateSecret('SGD_SM3_HMAC')
+      const maced = await new SignJWT({ sub: 'fallback' }).setProtectedHeader({ alg: 'SGD_SM3_HMAC' }).sign(secret)
+      const k = Buffer.from(secret).toString('base64url')
       const mac = hmacSm3('Jefe', 'what do ya want for nothing?').toString('hex')
-      console.log(JSON.stringify({ engines: selfTest(), payload, own: own.payload, mac, jwt, jwk: await exportJWK(publicKey) }))
+      console.log(JSON.stringify({ engines: selfTest(), payload, own: own.payload, mac, jwt, maced, k, jwk: await exportJWK(publicKey) }))
     `
     const cwd = fileURLToPath(new URL('../../', import.meta.url))
     const output = execFileSync(process.execPath, ['--input-type=module', '--eval', script], { cwd, stdio: 'pipe' })
-    const { jwt, jwk, ...said } = JSON.parse(output.toString()) as { jwt: string; jwk: jose.JWK }
+    const { jwt, jwk, maced, k, ...said } = JSON.parse(output.toString()) as Record<string, string> & { jwk: jose.JWK }
     assert.deepEqual(said, {
       engines: { sm2: 'sm-crypto', sm3: 'sm-crypto' },
       payload: { iss: 'https://id.example.gov.cn', sub: 'test' },
       own: { sub: 'fallback' },
       mac: gm.hmacSm3[1]?.mac,
     })
-    return jose.jwtVerify(jwt, jwk).then(({ payload }) => assert.equal(payload.sub, 'fallback'))
+    assert.equal((await jose.jwtVerify(jwt ?? '', jwk)).payload.sub, 'fallback')
+    assert.equal((await jose.jwtVerify(maced ?? '', { kty: 'oct', k })).payload.sub, 'fallback')
   })
 })

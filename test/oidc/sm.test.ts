@@ -132,6 +132,8 @@ describe('the SM seam', () => {
         features: { externalSigningSupport: { enabled: true, ack: 'experimental-01' }, jwtUserinfo: { enabled: true } },
       },
       findApplication: async () => ({ credential: { secretSm3: '' } }) as never,
+      now: Date.now,
+      keySets: { of: async () => [], isFresh: () => true },
       onLogoutNotice: async () => undefined,
       onSessionEnd: async () => undefined,
       acrFor: (_application, acr) => acr,

@@ -17,11 +17,12 @@ import { createLogger } from '#src/http/log.ts'
 import { createHttpServer } from '#src/http/server.ts'
 import type { ApplicationInput } from '#src/oidc/application.ts'
 import { createOutboxGateway, type OutboxGateway } from '#src/verifiers/sms/outbox-gateway.ts'
+import { exception, smOnly, standardAlg } from './policy.ts'
 
 /** A year ahead at most, whatever day the test runs. */
-const soon = () => new Date(Date.now() + 90 * 86_400_000).toISOString().slice(0, 10)
+export const soon = () => new Date(Date.now() + 90 * 86_400_000).toISOString().slice(0, 10)
 
-const grant = (claim: 'name' | 'phone_number' | 'id_number', basis: 'duty' | 'consent') => ({
+export const grant = (claim: 'name' | 'phone_number' | 'id_number', basis: 'duty' | 'consent') => ({
   claim,
   basis,
   ...(basis === 'duty' ? { law: { zh: '《示例法》第一条', en: 'Example Act, Article 1' } } : {}),
@@ -56,8 +57,8 @@ export function testApplications(): readonly ApplicationInput[] {
       name: { zh: '第二个应用', en: 'Second application' },
       owner: { zh: '乙局', en: 'Bureau B' },
       sector: 'second.example.gov.cn',
-      algorithm: 'ES256',
-      exception: { reason: { zh: '标准库', en: 'stock library' }, until: soon() },
+      algorithm: standardAlg,
+      ...exception(soon()),
       redirectUris: ['http://localhost:4002/callback'],
       postLogoutRedirectUris: ['http://localhost:4002/signed-out'],
       credential: { secretSm3: hash(secrets.second) },
@@ -71,10 +72,10 @@ export async function highApplication(): Promise<{
   application: ApplicationInput
   privateJwk: JWK & { kid: string }
 }> {
-  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+  const { privateKey, publicKey } = await generateKeyPair(standardAlg, { extractable: true })
   const kid = 'high-1'
   return {
-    privateJwk: { ...(await exportJWK(privateKey)), kid, alg: 'ES256' },
+    privateJwk: { ...(await exportJWK(privateKey)), kid, alg: standardAlg },
     application: {
       id: 'high',
       name: { zh: '高等级应用', en: 'High application' },
@@ -83,17 +84,26 @@ export async function highApplication(): Promise<{
       channel: 'web',
       sector: 'high.example.gov.cn',
       level: 2,
-      algorithm: 'ES256',
-      exception: { reason: { zh: '标准库', en: 'stock library' }, until: soon() },
+      algorithm: standardAlg,
+      ...exception(soon()),
       redirectUris: ['http://localhost:4003/callback'],
       postLogoutRedirectUris: ['http://localhost:4003/signed-out'],
       credential: {
-        jwks: { keys: [{ ...(await exportJWK(publicKey)), kty: 'EC', kid, alg: 'ES256', use: 'sig' }] },
+        jwks: { keys: [{ ...(await exportJWK(publicKey)), kty: 'EC', kid, alg: standardAlg, use: 'sig' }] },
       },
       grants: [grant('name', 'duty'), grant('id_number', 'consent')],
       demo: true,
     },
   }
+}
+
+/**
+ * Settings under which one phone gets as many codes as a test likes, so that its clock is moved by minutes and not by
+ * hours: the engine dates tokens by the machine's clock, and would end those that seem to be hours old.
+ */
+export function manyTexts(config: Record<string, unknown>): void {
+  const { verifiers } = config as { verifiers: { sms: { perPhoneDaily: number } } }
+  verifiers.sms.perPhoneDaily = 1000
 }
 
 /** A clock that runs and can be moved. */
@@ -151,6 +161,7 @@ function settingsIn(directory: string, url: string, change?: Options['settings']
     storage: { kind: 'sqlite', file: join(directory, 'yihao.db') },
     keys: { ...(settings['keys'] as object), directory: join(directory, 'keys') },
     demo: { enabled: false, ports: [0, 0, 0] },
+    crypto: { policy: smOnly ? 'sm-only' : 'mixed' },
   })
   change?.(settings)
   return parseConfig(settings)

@@ -51,6 +51,18 @@ export async function giveDocument(browser: Browser, page: Page, person: Person)
   return browser.post(`${attempt}/number`, { number: person.number })
 }
 
+/** From the address of a request through the pages that are asked, to the callback of the application. */
+export async function walk(server: Place, browser: Browser, address: string, person: Person): Promise<string> {
+  let page = await browser.get(address)
+  if (stepOf(page) === 'phone') page = await provePhone(server, browser, page, person.phone)
+  if (stepOf(page) === 'document') page = await giveDocument(browser, page, person)
+  if (page.location === undefined && stepOf(page) === '') {
+    page = await browser.post(`${attemptOf(page)}/notice`, { answer: 'agree', id_number: 'on' })
+  }
+  assert.ok(page.location, `the sign-in ended at ${page.status} ${page.url}`)
+  return page.location
+}
+
 /** Registers or signs in and answers the notice, to the callback of the application. */
 export async function signIn(
   server: Place,
@@ -60,14 +72,7 @@ export async function signIn(
   parameters: Readonly<Record<string, string | undefined>> = {},
 ): Promise<{ location: string; request: Request }> {
   const request = party.request(parameters)
-  let page = await browser.get(request.path)
-  if (stepOf(page) === 'phone') page = await provePhone(server, browser, page, person.phone)
-  if (stepOf(page) === 'document') page = await giveDocument(browser, page, person)
-  if (page.location === undefined && stepOf(page) === '') {
-    page = await browser.post(`${attemptOf(page)}/notice`, { answer: 'agree', id_number: 'on' })
-  }
-  assert.ok(page.location, `the sign-in ended at ${page.status} ${page.url}`)
-  return { location: page.location, request }
+  return { location: await walk(server, browser, request.path, person), request }
 }
 
 /** The whole way: a new browser, signed in, tokens in hand. */

@@ -45,7 +45,8 @@ export async function startCity({ more = [], settings }: Options = {}): Promise<
     issuer: `http://localhost:${port}`,
     keys: { directory: join(directory, 'keys') },
     demo: { enabled: true, ports: others },
-  }
+    crypto: { policy: 'mixed' },
+  } as const
   const city = await createDemoCity(place)
   const policy = { smOnly: false, production: false, now: Date.now() }
   const applications = [...readApplications('config/demo/applications', policy, settleDemoApplications(place)), ...more]

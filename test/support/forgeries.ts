@@ -1,6 +1,7 @@
 /** Tokens that claim what a true one does and were signed by nobody, by somebody else, or for something else (ASVS 9.1). */
-import { createHmac, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { createHmac, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import type { JWK } from 'jose'
+import { es256Key, publicJwk as withoutKid, smKey } from './keyed-party.ts'
 
 const encode = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
@@ -8,7 +9,7 @@ const encode = (value: unknown): string =>
 type Part = Readonly<Record<string, unknown>>
 
 /**
- * @param token a true token with an ES256 signature
+ * @param token a true token with an ES256 or SM2 signature
  * @param publicJwk the key it verifies with
  * @returns forgeries by what is wrong with each
  */
@@ -16,14 +17,15 @@ export function forgeriesOf(token: string, publicJwk: JWK): Readonly<Record<stri
   const [head = '', body = '', signature = ''] = token.split('.')
   const parse = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toString()) as Part
   const [header, payload] = [parse(head), parse(body)]
-  const attacker = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const sm = publicJwk.crv === 'sm2p256v1'
+  const [attacker, otherCurve] = sm ? [smKey('x'), es256Key('x')] : [es256Key('x'), smKey('x')]
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const own = attacker.publicKey.export({ format: 'jwk' })
-  const spki = createPublicKey({ key: { ...publicJwk }, format: 'jwk' })
+  const own = withoutKid(attacker)
+  const spki = spkiOf(publicJwk)
 
-  const signed = (given: unknown, claims: unknown = payload, key: KeyObject = attacker.privateKey, hash = 'sha256') => {
-    const input = `${encode(given)}.${encode(claims)}`
-    return `${input}.${sign(hash, Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
+  const signed = (given: unknown, key: Pick<typeof attacker, 'sign'> = attacker) => {
+    const input = `${encode(given)}.${body}`
+    return `${input}.${key.sign(input).toString('base64url')}`
   }
   const hmac = (alg: string, hash: string, secret: string | Buffer) => {
     const input = `${encode({ ...header, alg })}.${body}`
@@ -50,27 +52,33 @@ export function forgeriesOf(token: string, publicJwk: JWK): Readonly<Record<stri
     'a longer signature': withSignature(Buffer.concat([bytes, Buffer.of(0)])),
     'r and s exchanged': withSignature(Buffer.concat([bytes.subarray(32), bytes.subarray(0, 32)])),
     'a flipped bit': withSignature(flipped),
-    'HS256 with the public key as PEM': hmac('HS256', 'sha256', spki.export({ type: 'spki', format: 'pem' })),
-    'HS256 with the public key as DER': hmac('HS256', 'sha256', spki.export({ type: 'spki', format: 'der' })),
+    'HS256 with the public key as PEM': hmac('HS256', 'sha256', pem(spki)),
+    'HS256 with the public key as DER': hmac('HS256', 'sha256', spki),
     'HS256 with the public key as JWK': hmac('HS256', 'sha256', JSON.stringify(publicJwk)),
     'HS256 with nothing': hmac('HS256', 'sha256', ''),
-    'SGD_SM3_HMAC with the public key': hmac('SGD_SM3_HMAC', 'sm3', spki.export({ type: 'spki', format: 'der' })),
+    'SGD_SM3_HMAC with the public key': hmac('SGD_SM3_HMAC', 'sm3', spki),
+    'SGD_SM3_HMAC with the public key as JWK': hmac('SGD_SM3_HMAC', 'sm3', JSON.stringify(publicJwk)),
     'another key under the same kid': signed(header),
-    'another key without a kid': signed({ alg: 'ES256' }),
-    'its own key in the header': signed({ alg: 'ES256', jwk: own }),
+    'another key without a kid': signed({ alg: attacker.alg }),
+    'its own key in the header': signed({ alg: attacker.alg, jwk: own }),
     'its own key in the header, under our kid': signed({ ...header, jwk: own }),
     'a jku': signed({ ...header, kid: 'evil', jku: 'https://evil.example/jwks' }),
     'an x5u': signed({ ...header, kid: 'evil', x5u: 'https://evil.example/cert' }),
-    'an x5c': signed({
-      ...header,
-      x5c: [attacker.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')],
-    }),
+    'an x5c': signed({ ...header, x5c: [spkiOf(own).toString('base64')] }),
     'a kid that is a path': signed({ ...header, kid: '../../../dev/null' }),
     'a kid that is a query': signed({ ...header, kid: `' OR 1=1--` }),
     'a kid of the prototype': signed({ ...header, kid: '__proto__' }),
-    'an RSA key': signed({ ...header, alg: 'RS256' }, payload, rsa.privateKey),
+    'an RSA key': signed(
+      { ...header, alg: 'RS256' },
+      { sign: (input) => sign('sha256', Buffer.from(input), rsa.privateKey) },
+    ),
+    'a key of the other curve': signed({ ...header, alg: otherCurve.alg }, otherCurve),
+    'a key of the other curve under our name': signed(header, otherCurve),
     'the name of RS256': relabelled({ alg: 'RS256' }),
-    'the name of SM2': relabelled({ alg: 'SGD_SM3_SM2' }),
+    'the name of the other curve': relabelled({ alg: otherCurve.alg }),
+    'the name SM2, which nobody asked for': relabelled({ alg: 'SM2' }),
+    'the name SM3withSM2, which nobody asked for': relabelled({ alg: 'SM3withSM2' }),
+    'the name in small letters': relabelled({ alg: String(header['alg']).toLowerCase() }),
     'the name of ES384': relabelled({ alg: 'ES384' }),
     'the name of EdDSA': relabelled({ alg: 'EdDSA' }),
     'an unknown critical extension': signed({ ...header, crit: ['evil'], evil: true }),
@@ -86,3 +94,14 @@ export function forgeriesOf(token: string, publicJwk: JWK): Readonly<Record<stri
     'no token at all': 'x',
   }
 }
+
+/** SubjectPublicKeyInfo (RFC 5480) of a point on either curve. */
+function spkiOf({ crv, x = '', y = '' }: JWK): Buffer {
+  if (crv === 'P-256') return createPublicKey({ key: { kty: 'EC', crv, x, y }, format: 'jwk' }).export(der)
+  return Buffer.concat([smSpki, Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
+}
+
+const der = { type: 'spki', format: 'der' } as const
+const smSpki = Buffer.from('3059301306072a8648ce3d020106082a811ccf5501822d03420004', 'hex')
+const pem = (spki: Buffer): string =>
+  `-----BEGIN PUBLIC KEY-----\n${spki.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END PUBLIC KEY-----\n`

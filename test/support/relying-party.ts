@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { createRemoteJWKSet, jwtVerify, type JWTPayload } from 'jose'
 import { challengeOf, secrets } from './app.ts'
+import { standardAlg } from './policy.ts'
 
 export interface Request {
   readonly path: string
@@ -33,7 +34,7 @@ export interface RelyingParty {
 
 const settings = {
   first: { port: 4001, scope: 'openid profile phone', algorithm: 'SGD_SM3_SM2', keys: '/jwks/sm' },
-  second: { port: 4002, scope: 'openid', algorithm: 'ES256', keys: '/jwks' },
+  second: { port: 4002, scope: 'openid', algorithm: standardAlg, keys: '/jwks' },
 } as const
 
 export function relyingParty(issuer: string, id: 'first' | 'second'): RelyingParty {

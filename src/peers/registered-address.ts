@@ -1,11 +1,10 @@
 /**
- * One HTTP POST to an address an application registered, made so that it cannot be turned against our own network
- * (server-side request forgery): the address is checked where the connection is made, so DNS cannot change its mind
- * in between; private addresses only for hosts that the settings name; no redirects; an answer is read no further
- * than its status.
+ * HTTP to an address an application registered, made so that it cannot be turned against our own network (server-side
+ * request forgery): the address is checked where the connection is made, so DNS cannot change its mind in between;
+ * private addresses only for hosts that the settings name; no redirects; an answer is read no further than it is needed.
  */
 import { lookup as resolve } from 'node:dns'
-import { request as httpRequest } from 'node:http'
+import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 
@@ -60,18 +59,25 @@ const guardedLookup: LookupFunction = (hostname, options, callback) => {
   })
 }
 
-export interface PostOptions {
+export interface AddressOptions {
   /** Hosts (`name` or `name:port`) that may have a private address and speak plain http. */
   readonly internalHosts: readonly string[]
   readonly timeoutMs: number
 }
 
-/** Sends a form and gives the status. @throws Error when nothing answered in time or the address is forbidden */
-export function postForm(
+interface Sending {
+  readonly method: 'GET' | 'POST'
+  readonly headers: OutgoingHttpHeaders
+  readonly body?: string
+}
+
+/** @throws Error when nothing answered in time or the address is forbidden */
+function send(
   target: string,
-  form: Readonly<Record<string, string>>,
-  options: PostOptions,
-): Promise<number> {
+  { body, ...sending }: Sending,
+  options: AddressOptions,
+  read: (response: IncomingMessage) => Promise<void>,
+): Promise<void> {
   const url = new URL(target)
   const port = url.port || (url.protocol === 'https:' ? '443' : '80')
   const names = [url.hostname, `${url.hostname}:${port}`]
@@ -83,20 +89,62 @@ export function postForm(
   if (!internal && isIP(literal) !== 0 && isSpecialAddress(literal)) {
     return Promise.reject(new Error('the address is private'))
   }
-  const body = new URLSearchParams(form).toString()
-  const send = url.protocol === 'https:' ? httpsRequest : httpRequest
+  const open = url.protocol === 'https:' ? httpsRequest : httpRequest
   return new Promise((done, fail) => {
-    const request = send(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(body) },
+    const request = open(url, {
+      ...sending,
       signal: AbortSignal.timeout(options.timeoutMs),
       ...(internal ? {} : { lookup: guardedLookup }),
     })
-    request.on('response', (response) => {
-      response.destroy()
-      done(response.statusCode ?? 0)
-    })
+    request.on('response', (response) => void read(response).then(done, fail))
     request.on('error', fail)
     request.end(body)
   })
+}
+
+/** Sends a form and gives the status. @throws Error when nothing answered in time or the address is forbidden */
+export async function postForm(
+  target: string,
+  form: Readonly<Record<string, string>>,
+  options: AddressOptions,
+): Promise<number> {
+  const body = new URLSearchParams(form).toString()
+  const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(body) }
+  let status = 0
+  await send(target, { method: 'POST', headers, body }, options, async (response) => {
+    status = response.statusCode ?? 0
+    response.destroy()
+  })
+  return status
+}
+
+export interface Fetched {
+  readonly text: string
+  /** Seconds that `Cache-Control: max-age` allows (RFC 9111 §5.2.2.1); 0 where it says nothing. */
+  readonly maxAge: number
+}
+
+/**
+ * Gets a document of at most so many bytes.
+ * @throws Error when it does not come whole and in time, the status is not 200, or the address is forbidden
+ */
+export async function getDocument(target: string, maxBytes: number, options: AddressOptions): Promise<Fetched> {
+  let fetched: Fetched | undefined
+  await send(target, { method: 'GET', headers: { accept: 'application/json' } }, options, async (response) => {
+    if (response.statusCode !== 200) {
+      response.destroy()
+      throw new Error(`the address answered ${response.statusCode}`)
+    }
+    const parts: Buffer[] = []
+    let bytes = 0
+    for await (const part of response as AsyncIterable<Buffer>) {
+      bytes += part.length
+      // Leaving the loop ends the connection.
+      if (bytes > maxBytes) throw new Error('the document is too long')
+      parts.push(part)
+    }
+    const [, maxAge] = /(?:^|[\s,])max-age=(\d{1,9})/.exec(response.headers['cache-control'] ?? '') ?? []
+    fetched = { text: Buffer.concat(parts).toString('utf8'), maxAge: Number(maxAge ?? 0) }
+  })
+  return fetched as Fetched
 }

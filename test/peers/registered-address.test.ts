@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import dns from 'node:dns'
 import { syncBuiltinESMExports } from 'node:module'
-import { isSpecialAddress, postForm } from '#src/outbox/post.ts'
+import { isSpecialAddress, postForm } from '#src/peers/registered-address.ts'
 
 const none = { internalHosts: [], timeoutMs: 2000 }
 const inside = { internalHosts: ['localhost'], timeoutMs: 2000 }

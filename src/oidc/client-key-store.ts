@@ -1,0 +1,62 @@
+/**
+ * The keys of a client instance, as the engine asks for them: those of the application's file or of its own address, on
+ * every curve, and, where the application is trusted by certificate, only those that a chain leads to a trusted root.
+ */
+import type { Client } from 'oidc-provider'
+import type { Application } from './application.ts'
+import { certified } from './client-certificates.ts'
+import type { ClientKeySets } from './client-key-sets.ts'
+import { parseClientKeys, type ClientKey } from './client-keys.ts'
+
+interface Parts {
+  readonly keySets: ClientKeySets
+  readonly now: () => number
+}
+
+/** The engine's store, and what it asks of one whose keys stand at an address. */
+interface KeyStore {
+  add(key: object): void
+  clear(): void
+  fresh?(): boolean
+  refresh?(): Promise<void>
+}
+
+/** A chain is looked at again after this, so that a certificate ends a client's key on time. */
+const certifiedMs = 60_000
+
+const filledAt = new WeakMap<KeyStore, number>()
+
+/**
+ * Brings the keys up to date. Called at each use of the client: the engine itself would look again only after a
+ * signature failed, and so go on taking a key that was withdrawn; and it drops those on the SM2 curve.
+ */
+export async function giveKeys(client: Client, application: Application, { keySets, now }: Parts): Promise<void> {
+  const { asymmetricKeyStore: store } = client as unknown as { asymmetricKeyStore: KeyStore }
+  const { credential } = application
+  // Roots in a file that nobody has read are no roots: then no key counts.
+  const trust = application.trust && { roots: 'roots' in application.trust ? application.trust.roots : [] }
+  const address = 'jwksUri' in credential ? credential.jwksUri : undefined
+  if (!('jwks' in credential) && address === undefined) return
+
+  const keysNow = async (): Promise<readonly ClientKey[]> => {
+    const keys = 'jwks' in credential ? parseClientKeys(credential.jwks) : await keySets.of(address as string)
+    return certified(keys, trust, now())
+  }
+  const due = (): boolean => {
+    const at = filledAt.get(store)
+    if (at === undefined || (address !== undefined && !keySets.isFresh(address))) return true
+    return trust !== undefined && now() >= at + certifiedMs
+  }
+  const fill = async (): Promise<void> => {
+    const keys = await keysNow()
+    // All at once, so that nobody finds the store empty.
+    store.clear()
+    for (const key of keys) store.add({ ...key })
+    filledAt.set(store, now())
+  }
+  if (address !== undefined) {
+    store.fresh = () => keySets.isFresh(address)
+    store.refresh = fill
+  }
+  if (due()) await fill()
+}
