@@ -120,7 +120,8 @@ export async function createApp(config: Config, overrides: Overrides = {}): Prom
   const { issuer, city, login } = config
 
   const engines = await runSelfTest()
-  if (engines.sm2 !== 'native') log.warn(engines, 'this runtime has no native SM2: signing falls back to sm-crypto')
+  if (Object.values(engines).some((engine) => engine !== 'native'))
+    log.warn(engines, 'this runtime lacks some SM algorithm: a slower fall-back computes it')
   const ring = await openRing(config, onFault)
   const keys = ring.current()
   const sealer = createSealer(overrides.sealerKeys ?? ring.current)

@@ -38,8 +38,31 @@ export function takeLast(tag: number, from: Buffer): Buffer {
   return value
 }
 
-/** One element; values of up to 127 bytes, which covers a signature. */
+/** One element; values of up to 65,535 bytes. */
 export function element(tag: number, value: Buffer): Buffer {
-  if (value.length > 0x7f) throw new RangeError('DER: value too long')
-  return Buffer.concat([Buffer.of(tag, value.length), value])
+  const { length } = value
+  if (length > 0xffff) throw new RangeError('DER: value too long')
+  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
+  return Buffer.concat([Buffer.of(tag, ...size), value])
+}
+
+/** INTEGER of a positive number in big-endian bytes. */
+export function positiveInteger(number: Uint8Array): Buffer {
+  let start = 0
+  while (start < number.length - 1 && number[start] === 0) start += 1
+  const value = Buffer.from(number.subarray(start))
+  return element(INTEGER, value[0]! >= 0x80 ? Buffer.concat([Buffer.of(0), value]) : value)
+}
+
+/**
+ * The 32 big-endian bytes of an INTEGER's value.
+ * @throws TypeError where it is negative, not minimal, or longer
+ */
+export function toBytes32(value: Buffer): Buffer {
+  const first = value[0]
+  if (first === undefined || first >= 0x80) throw new TypeError('DER: the integer is not positive')
+  if (first === 0 && value.length > 1 && value[1]! < 0x80) throw new TypeError('DER: the integer is not minimal')
+  const digits = first === 0 ? value.subarray(1) : value
+  if (digits.length > 32) throw new TypeError('DER: the integer is too long')
+  return Buffer.concat([Buffer.alloc(32 - digits.length), digits])
 }

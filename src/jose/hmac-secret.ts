@@ -41,7 +41,7 @@ function isOctJwk(input: unknown): input is JWK & { k: string } {
 }
 
 function octets(jwk: JWK, usage: 'sign' | 'verify'): Uint8Array {
-  checkJwkUse(jwk, usage, SGD_SM3_HMAC)
+  checkJwkUse(jwk, SGD_SM3_HMAC, 'sig', [usage])
   if (typeof jwk.k !== 'string') throw new TypeError('missing "k" (Key Value) Parameter value')
   const bytes = Buffer.from(jwk.k, 'base64url')
   if (bytes.toString('base64url') !== jwk.k) throw new errors.JWKInvalid('JWK "k" must be base64url')

@@ -7,7 +7,7 @@ import type { JWSHeaderParameters } from 'jose-upstream'
 const { JWSInvalid } = errors
 
 /** The longest encoded protected header: room for a chain of certificates, and no more. */
-const MAX_HEADER = 16_384
+export const MAX_HEADER = 16_384
 
 /**
  * Of a token of any algorithm, since which one it is only the parsed header tells.
@@ -31,12 +31,12 @@ export function checkSmHeader(encoded: string | undefined, header: JWSHeaderPara
 }
 
 /** How many members all objects of a valid JSON text name: its strings that a colon follows. */
-function countNames(json: string): number {
+export function countNames(json: string): number {
   return [...json.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)].filter(([, colon]) => colon).length
 }
 
 /** The same of the parsed value; without recursion, for a header may be nested as deep as it is long. */
-function countMembers(header: object): number {
+export function countMembers(header: object): number {
   let count = 0
   const open: unknown[] = [header]
   while (open.length > 0) {

@@ -20,6 +20,7 @@ import type {
   KeyInput,
   ResolvedKey,
 } from 'jose-upstream'
+import { optionsFor } from './dialect.ts'
 import { verifyingAlgorithm } from './jws-algorithms.ts'
 import type { JwsAlgorithm, VerifyOptions } from './jws-algorithms.ts'
 import { checkLength, checkSmHeader, decodeCanonical, isUnencoded } from './jws-header.ts'
@@ -109,17 +110,20 @@ async function verifyToken(
   }
 }
 
-async function verifyCompact(jws: string | Uint8Array, key: VerifyKey, options?: VerifyOptions): Promise<unknown> {
+async function verifyCompact(jws: string | Uint8Array, key: VerifyKey, given?: VerifyOptions): Promise<unknown> {
+  const options = optionsFor(key, given)
   if (!isSmToken(jws, options)) return upstream.compactVerify(jws, key, options)
   return verifyWith((resolver) => upstream.compactVerify(jws, resolver, options), key, options)
 }
 
-async function verifyFlattened(jws: FlattenedJWSInput, key: VerifyKey, options?: VerifyOptions): Promise<unknown> {
+async function verifyFlattened(jws: FlattenedJWSInput, key: VerifyKey, given?: VerifyOptions): Promise<unknown> {
+  const options = optionsFor(key, given)
   if (!isSmToken(jws, options)) return upstream.flattenedVerify(jws, key as KeyInput, options)
   return verifyWith((resolver) => upstream.flattenedVerify(jws, resolver as never, options) as never, key, options)
 }
 
-async function verifyGeneral(jws: GeneralJWSInput, key: VerifyKey, options?: VerifyOptions): Promise<unknown> {
+async function verifyGeneral(jws: GeneralJWSInput, key: VerifyKey, given?: VerifyOptions): Promise<unknown> {
+  const options = optionsFor(key, given)
   const signatures: unknown = jws?.signatures
   if (!Array.isArray(signatures) || !signatures.some((signature) => isSmToken(signature, options)))
     return upstream.generalVerify(jws, key as KeyInput, options)

@@ -11,6 +11,7 @@ import type {
   KeyInput,
   ResolvedKey,
 } from 'jose-upstream'
+import { optionsFor } from './dialect.ts'
 import { signingAlgorithm } from './jws-algorithms.ts'
 import type { JWTVerifyOptions, SignOptions } from './jws-algorithms.ts'
 import { isUnencoded } from './jws-header.ts'
@@ -20,7 +21,8 @@ import type { VerifyKey } from './jws-verify.ts'
 
 const { JWTInvalid } = upstream.errors
 
-async function verifyJwt(jwt: string | Uint8Array, key: VerifyKey, options?: JWTVerifyOptions): Promise<unknown> {
+async function verifyJwt(jwt: string | Uint8Array, key: VerifyKey, given?: JWTVerifyOptions): Promise<unknown> {
+  const options = optionsFor(key, given)
   if (!isSmToken(jwt, options)) return upstream.jwtVerify(jwt, key, options)
   const verified = await compactVerify(jwt, key, options)
   if (isUnencoded(verified.protectedHeader)) throw new JWTInvalid('JWTs MUST NOT use unencoded payload')

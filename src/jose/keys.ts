@@ -15,9 +15,10 @@ import type {
   KeyImportOptions,
   KeyObject,
 } from 'jose-upstream'
-import { isSm2Alg, SGD_SM3_HMAC } from './names.ts'
+import { isSm2Alg, SGD_SM2_3, SGD_SM3_HMAC, SGD_SM4_GCM } from './names.ts'
 import { pem, pemBody } from './pem.ts'
 import {
+  forEncryption,
   generateSm2KeyPair,
   isSm2Jwk,
   isSm2Key,
@@ -33,41 +34,41 @@ import { readCertificate } from './x509-certificate.ts'
 
 const { JOSENotSupported, JWSInvalid } = upstream.errors
 
-/** As upstream's. A JWK with `crv: sm2p256v1` becomes an `Sm2Key`, for `SGD_SM3_SM2` and no other algorithm. */
+/** As upstream's. A JWK with `crv: sm2p256v1` becomes an `Sm2Key`, for `SGD_SM3_SM2` or for `SGD_SM2_3` and no other algorithm. */
 export const importJWK = (async (jwk: JWK, alg?: string, options?: KeyImportOptions) => {
   if (!isSm2Jwk(jwk)) return upstream.importJWK(jwk, alg, options)
   const wanted = alg ?? jwk.alg
   if (!wanted) throw new TypeError('"alg" argument is required when "jwk.alg" is not present')
-  if (!isSm2Alg(wanted)) throw new JOSENotSupported('Invalid or unsupported JWK "alg" (Algorithm) Parameter value')
-  return sm2KeyFromJwk(jwk, extractableOption(options))
+  if (!isSm2KeyAlg(wanted)) throw new JOSENotSupported('Invalid or unsupported JWK "alg" (Algorithm) Parameter value')
+  return forAlg(sm2KeyFromJwk(jwk, extractableOption(options)), wanted)
 }) as typeof upstream.importJWK
 
-/** As upstream's; with `SGD_SM3_SM2` the PEM must hold an SM2 key, and the result is an `Sm2Key`. */
+/** As upstream's; with `SGD_SM3_SM2` or `SGD_SM2_3` the PEM must hold an SM2 key, and the result is an `Sm2Key`. */
 export async function importSPKI(spki: string, alg: string, options?: KeyImportOptions): Promise<CryptoKey> {
-  if (!isSm2Alg(alg)) return upstream.importSPKI(spki, alg, options)
+  if (!isSm2KeyAlg(alg)) return upstream.importSPKI(spki, alg, options)
   const extractable = extractableOption(options)
   const der = pemBody(spki, 'PUBLIC KEY', '"spki" must be SPKI formatted string')
-  return supported(() => sm2KeyFromSpki(der, extractable))
+  return supported(() => forAlg(sm2KeyFromSpki(der, extractable), alg))
 }
 
-/** As upstream's; with `SGD_SM3_SM2` the PEM must hold an SM2 key, and the result is an `Sm2Key`. */
+/** As upstream's; with `SGD_SM3_SM2` or `SGD_SM2_3` the PEM must hold an SM2 key, and the result is an `Sm2Key`. */
 export async function importPKCS8(pkcs8: string, alg: string, options?: KeyImportOptions): Promise<CryptoKey> {
-  if (!isSm2Alg(alg)) return upstream.importPKCS8(pkcs8, alg, options)
+  if (!isSm2KeyAlg(alg)) return upstream.importPKCS8(pkcs8, alg, options)
   const extractable = extractableOption(options)
   const der = pemBody(pkcs8, 'PRIVATE KEY', '"pkcs8" must be PKCS#8 formatted string')
-  return supported(() => sm2KeyFromPkcs8(der, extractable))
+  return supported(() => forAlg(sm2KeyFromPkcs8(der, extractable), alg))
 }
 
 /**
- * As upstream's; with `SGD_SM3_SM2` the PEM must hold a certificate of an SM2 key. Its signature and its dates are not
+ * As upstream's; with `SGD_SM3_SM2` or `SGD_SM2_3` the PEM must hold a certificate of an SM2 key. Its signature and its dates are not
  * looked at: that is `verifyCertificateChain`.
  */
 export async function importX509(x509: string, alg: string, options?: KeyImportOptions): Promise<CryptoKey> {
-  if (!isSm2Alg(alg)) return upstream.importX509(x509, alg, options)
+  if (!isSm2KeyAlg(alg)) return upstream.importX509(x509, alg, options)
   const extractable = extractableOption(options)
   const der = pemBody(x509, 'CERTIFICATE', '"x509" must be X.509 formatted string')
   const spki = spkiOf(der)
-  return supported(() => sm2KeyFromSpki(spki, extractable))
+  return supported(() => forAlg(sm2KeyFromSpki(spki, extractable), alg))
 }
 
 /** As upstream's, and for SM2 keys: an `Sm2Key`, or a Node KeyObject on the curve SM2. */
@@ -88,18 +89,26 @@ export async function exportPKCS8(key: CryptoKey | KeyObject): Promise<string> {
   return sm2Key ? pem(sm2KeyToDer(sm2Key), 'PRIVATE KEY') : upstream.exportPKCS8(key)
 }
 
-/** As upstream's, and for `SGD_SM3_SM2`. */
+/** As upstream's, and for `SGD_SM3_SM2` and `SGD_SM2_3`. */
 export async function generateKeyPair(alg: string, options?: GenerateKeyPairOptions): Promise<GenerateKeyPairResult> {
-  return isSm2Alg(alg) ? generateSm2KeyPair(extractableOption(options)) : upstream.generateKeyPair(alg, options)
+  if (!isSm2KeyAlg(alg)) return upstream.generateKeyPair(alg, options)
+  const { publicKey, privateKey } = generateSm2KeyPair(extractableOption(options))
+  return { publicKey: forAlg(publicKey, alg), privateKey: forAlg(privateKey, alg) }
 }
 
-/** As upstream's; for `SGD_SM3_HMAC` 32 random bytes, as upstream gives where WebCrypto has no key of the kind. */
+/** As upstream's; for `SGD_SM3_HMAC` 32 and for `SGD_SM4_GCM` 16 random bytes: WebCrypto has no key of these kinds. */
 export const generateSecret = (async (alg: string, options?: GenerateSecretOptions) => {
-  if (alg !== SGD_SM3_HMAC) return upstream.generateSecret(alg, options)
+  const length = secretLengths.get(alg)
+  if (length === undefined) return upstream.generateSecret(alg, options)
   extractableOption(options)
-  return new Uint8Array(randomBytes(32))
-}) as ((alg: typeof SGD_SM3_HMAC, options?: GenerateSecretOptions) => Promise<Uint8Array>) &
+  return new Uint8Array(randomBytes(length))
+}) as ((alg: typeof SGD_SM3_HMAC | typeof SGD_SM4_GCM, options?: GenerateSecretOptions) => Promise<Uint8Array>) &
   typeof upstream.generateSecret
+
+const secretLengths: ReadonlyMap<string, number> = new Map([
+  [SGD_SM3_HMAC, 32],
+  [SGD_SM4_GCM, 16],
+])
 
 /** As upstream's, and for the key in the header of an `SGD_SM3_SM2` token. */
 export async function EmbeddedJWK(header?: JWSHeaderParameters, token?: FlattenedJWSInput): Promise<CryptoKey> {
@@ -112,6 +121,14 @@ export async function EmbeddedJWK(header?: JWSHeaderParameters, token?: Flattene
   } catch (cause) {
     throw new JWSInvalid('Invalid Embedded JWK', { cause })
   }
+}
+
+function isSm2KeyAlg(alg: unknown): boolean {
+  return isSm2Alg(alg) || alg === SGD_SM2_3
+}
+
+function forAlg(key: Sm2Key, alg: unknown): Sm2Key {
+  return alg === SGD_SM2_3 ? forEncryption(key) : key
 }
 
 function asSm2(key: unknown): Sm2Key | undefined {

@@ -1,9 +1,11 @@
 /**
  * Known answers, and by them the choice of the engine: native where it gives them, sm-crypto where it does not.
  */
+import { testEncryption } from './encryption-self-test.ts'
 import { za } from './sm2-curve.ts'
 import { nativeSm2, smCryptoSm2 } from './sm2-engine.ts'
 import type { Sm2Engine } from './sm2-engine.ts'
+import type { Sm2Multiplier } from './sm2-multiply.ts'
 import { isRawSignature } from './sm2-signature.ts'
 import { sm3, sm3Engine } from './sm3.ts'
 import type { EngineName } from './sm3.ts'
@@ -58,12 +60,20 @@ export function sm2Engine(): Sm2Engine {
   return (chosen ??= chooseEngine([nativeSm2, smCryptoSm2]))
 }
 
+/** Who computes what: signatures, digests, SM2 encryption, SM4-GCM. */
+export interface Engines {
+  readonly sm2: EngineName
+  readonly sm3: EngineName
+  readonly sm2Encryption: Sm2Multiplier['name']
+  readonly sm4Gcm: EngineName
+}
+
 /**
  * Runs the known answers now and says which engines serve. Call it at start-up, to log a fall-back.
  * @throws Error where not even the fall-back gives the right answers
  */
-export function selfTest(): { readonly sm2: EngineName; readonly sm3: EngineName } {
+export function selfTest(): Engines {
   const abc = '66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0'
   if (sm3('abc').toString('hex') !== abc) throw new Error('SM3 self-test failed: GB/T 32905 A.1')
-  return { sm2: sm2Engine().name, sm3: sm3Engine.name }
+  return { sm2: sm2Engine().name, sm3: sm3Engine.name, ...testEncryption() }
 }

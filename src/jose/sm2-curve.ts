@@ -3,11 +3,12 @@
  */
 import { sm3 } from './sm3.ts'
 
-const p = 0xfffffffeffffffffffffffffffffffffffffffff00000000ffffffffffffffffn
-const a = p - 3n
-const b = 0x28e9fa9e9d9f5e344d5a9e4bcf6509a7f39789f515ab8f92ddbcbd414d940e93n
+export const p = 0xfffffffeffffffffffffffffffffffffffffffff00000000ffffffffffffffffn
+export const a = p - 3n
+export const b = 0x28e9fa9e9d9f5e344d5a9e4bcf6509a7f39789f515ab8f92ddbcbd414d940e93n
 export const n = 0xfffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123n
-const g =
+/** The base point, Gx‖Gy in hex. */
+export const g =
   '32c4ae2c1f1981195f9904466a39c9948fe30bbff2660be1715a4589334c74c7' +
   'bc3736a2f4f6779c59bdcee36b692153d0a9877cc62a474002df32e52139f0a0'
 

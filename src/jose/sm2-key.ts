@@ -27,6 +27,9 @@ export interface Sm2Jwk extends JWK {
   d?: string
 }
 
+/** What a key may do: one half of a pair has one use. */
+export type Sm2KeyUsage = 'sign' | 'verify' | 'encrypt' | 'decrypt'
+
 const materials = new WeakMap<object, Sm2Material>()
 const algorithm = Object.freeze({ name: 'SM2', namedCurve: SM2_CURVE })
 
@@ -77,12 +80,27 @@ function privateSm2Key(d: Buffer, expected: Buffer | undefined, extractable = fa
   return wrap({ point, d, za: za(point) }, extractable)
 }
 
-function wrap(material: Sm2Material, extractable: boolean): Sm2Key {
+/** The same key for SGD_SM2_3 and not for signatures: a key has one use (GM/T 0125.4 `use`, RFC 7517 §4.2). */
+export function forEncryption(key: Sm2Key): Sm2Key {
+  const material = materialOf(key)
+  return wrap(material, key.extractable, material.d ? 'decrypt' : 'encrypt')
+}
+
+/** The same key as another object, so that more may be said of the one than of the other. */
+export function sameSm2Key(key: Sm2Key): Sm2Key {
+  return wrap(materialOf(key), key.extractable, key.usages[0] as Sm2KeyUsage)
+}
+
+function wrap(
+  material: Sm2Material,
+  extractable: boolean,
+  usage: Sm2KeyUsage = material.d ? 'sign' : 'verify',
+): Sm2Key {
   const key: Sm2Key = {
     type: material.d ? 'private' : 'public',
     extractable,
     algorithm,
-    usages: [material.d ? 'sign' : 'verify'],
+    usages: [usage],
     // Not 'CryptoKey': upstream refuses the object as a key of an unknown kind, so it reaches no other algorithm.
     [Symbol.toStringTag]: 'Sm2Key',
   }

@@ -1,7 +1,7 @@
 /**
  * The two spellings of an SM2 signature: 64 bytes r‖s as in JOSE (RFC 7518 §3.4), and DER as in GM/T 0009-2012 §7.3.
  */
-import { element, INTEGER, SEQUENCE, take, takeLast } from './der.ts'
+import { element, INTEGER, positiveInteger, SEQUENCE, take, takeLast, toBytes32 } from './der.ts'
 import { n, toNumber } from './sm2-curve.ts'
 
 /** Whether these are 64 bytes with 1 ≤ r, s < n and r + s ≠ n (GB/T 32918.2 §7.1). */
@@ -15,7 +15,7 @@ export function isRawSignature(raw: Uint8Array): boolean {
 /** DER of a 64-byte r‖s. */
 export function sm2SignatureToDer(raw: Uint8Array): Buffer {
   if (raw.length !== 64) throw new TypeError('an SM2 signature r‖s has 64 bytes')
-  return element(SEQUENCE, Buffer.concat([integer(raw.subarray(0, 32)), integer(raw.subarray(32))]))
+  return element(SEQUENCE, Buffer.concat([positiveInteger(raw.subarray(0, 32)), positiveInteger(raw.subarray(32))]))
 }
 
 /**
@@ -24,21 +24,5 @@ export function sm2SignatureToDer(raw: Uint8Array): Buffer {
  */
 export function sm2SignatureFromDer(der: Uint8Array): Buffer {
   const [r, rest] = take(INTEGER, takeLast(SEQUENCE, Buffer.from(der)))
-  return Buffer.concat([fixed(r), fixed(takeLast(INTEGER, rest))])
-}
-
-function integer(number: Uint8Array): Buffer {
-  let start = 0
-  while (start < 31 && number[start] === 0) start += 1
-  const value = Buffer.from(number.subarray(start))
-  return element(INTEGER, value[0]! >= 0x80 ? Buffer.concat([Buffer.of(0), value]) : value)
-}
-
-function fixed(value: Buffer): Buffer {
-  const first = value[0]
-  if (first === undefined || first >= 0x80) throw new TypeError('DER: the integer is not positive')
-  if (first === 0 && value.length > 1 && value[1]! < 0x80) throw new TypeError('DER: the integer is not minimal')
-  const digits = first === 0 ? value.subarray(1) : value
-  if (digits.length > 32) throw new TypeError('DER: the integer is too long')
-  return Buffer.concat([Buffer.alloc(32 - digits.length), digits])
+  return Buffer.concat([toBytes32(r), toBytes32(takeLast(INTEGER, rest))])
 }

@@ -44,7 +44,7 @@ export interface PersonRows {
   documentIndexes(kind: string, number: string): Promise<readonly string[]>
   /** The row with its data key under the current wrapping key; itself where it is already. */
   rewrapped(row: PersonRow): Promise<PersonRow>
-  /** The row with indexes of exactly the versions in force, and what is newer; itself where it has them already. */
+  /** The row with indexes of exactly the versions in force, and of what is newer. */
   reindexed(row: PersonRow): Promise<PersonRow>
 }
 

@@ -7,7 +7,7 @@
 import { wrappingKeyOf } from '#src/crypto/key-wrapper.ts'
 import { isAppError } from '#src/errors.ts'
 import { isBehind } from '#src/storage/index-sets.ts'
-import type { Dependence, PersonRow, Storage } from '#src/storage/storage.ts'
+import type { DataKeyRow, Dependence, PersonRow, Storage } from '#src/storage/storage.ts'
 import { createPersonRows, type Sealing } from './person-rows.ts'
 import { createRenewalAccounts, type RenewalAccount, type RenewalTelling } from './renewal-account.ts'
 
@@ -67,29 +67,27 @@ export function createRenewal(dependencies: Dependencies): Renewal {
     return renewPerson(id, own, row.version)
   }
 
-  /** One that does not open is counted and stays as it is; where the store or the keys are out of reach, all wait. */
-  const tryPerson = async (id: string, own: RenewalAccount): Promise<void> => {
+  /** A row that does not open is counted and stays as it is; where the store or the keys are out of reach, all wait. */
+  const attempt = async (own: RenewalAccount, renew: Promise<void>): Promise<void> => {
     try {
-      await renewPerson(id, own)
+      await renew
     } catch (error) {
       if (!isAppError(error, 'sealed_value_invalid') && !isAppError(error, 'conflict')) throw error
       own.add('failed')
     }
   }
 
-  const renewDataKeys = async (own: RenewalAccount): Promise<void> => {
-    for (const { id, wrapped } of await dataKeys.list()) {
-      const next = await sealer.rewrap(wrapped, id)
-      if (next === undefined) continue
-      await own.begin()
-      if (await dataKeys.replace(id, wrapped, next)) own.add('dataKeys')
-    }
+  const renewDataKey = async ({ id, wrapped }: DataKeyRow, own: RenewalAccount): Promise<void> => {
+    const next = await sealer.rewrap(wrapped, id)
+    if (next === undefined) return
+    await own.begin()
+    if (await dataKeys.replace(id, wrapped, next)) own.add('dataKeys')
   }
 
   const renewPeople = async (value: string, own: RenewalAccount): Promise<void> => {
     for (let after = ''; !stopped;) {
       const ids = await people.dependents(own.on, value, after, batch)
-      await Promise.all(ids.map((id) => tryPerson(id, own)))
+      await Promise.all(ids.map((id) => attempt(own, renewPerson(id, own))))
       const last = ids.at(-1)
       if (last === undefined) return
       own.goOn()
@@ -101,7 +99,7 @@ export function createRenewal(dependencies: Dependencies): Renewal {
   const pass = async (on: Dependence): Promise<void> => {
     const values = await behind(on)
     const own = account(on, values)
-    if (on === 'wrapping') await renewDataKeys(own)
+    if (on === 'wrapping') for (const row of await dataKeys.list()) await attempt(own, renewDataKey(row, own))
     for (const value of values) await renewPeople(value, own)
     await own.end(stopped ? 'interrupted' : 'ended')
   }

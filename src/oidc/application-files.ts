@@ -8,6 +8,7 @@ import { sm3 } from 'jose'
 import { AppError, isAppError } from '#src/errors.ts'
 import { isCertificate } from './client-certificates.ts'
 import { isClientKeySet } from './client-keys.ts'
+import { standardKeys } from './dialect.ts'
 import { parseApplication, type Application, type ApplicationPolicy } from './application.ts'
 
 /** The certificates in a PEM file. */
@@ -31,7 +32,8 @@ function resolveCredential(application: Application): Application {
   }
   if ('jwksFile' in credential) {
     const jwks = JSON.parse(readFileSync(resolve(credential.jwksFile), 'utf8')) as { keys: { kty: string }[] }
-    if (!isClientKeySet(jwks)) throw new Error(`${credential.jwksFile} holds no public keys, or more than those`)
+    if (!isClientKeySet(standardKeys(jwks, application.dialect ?? {})))
+      throw new Error(`${credential.jwksFile} holds no public keys, or more than those`)
     return { ...application, credential: { jwks } }
   }
   return application

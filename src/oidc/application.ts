@@ -7,6 +7,7 @@ import { AppError } from '#src/errors.ts'
 import { isSector } from '#src/identity/subject.ts'
 import { isCertificate } from './client-certificates.ts'
 import { isClientKeySet } from './client-keys.ts'
+import { dialectSchema, standardKeys } from './dialect.ts'
 import { contentEncryption, encryptable, keyManagement, type KeyManagement } from './encryption.ts'
 import { profileNames, profileOf } from './profile.ts'
 
@@ -73,6 +74,8 @@ const applicationSchema = z.strictObject({
   level: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]),
   /** What signs its ID tokens, logout tokens and userinfo. */
   algorithm: z.enum(signatures),
+  /** Where its library calls SM2 otherwise than GM/T 0125. */
+  dialect: dialectSchema.optional(),
   /** Under a mixed policy an application without SM algorithms says why and until when (DESIGN D17). */
   exception: z.strictObject({ reason: bilingual, until: date }).optional(),
   /** When a `legacy` application will have changed. */
@@ -166,10 +169,11 @@ function* addressFaults(application: Application): Iterable<string> {
 function* keyFaults(application: Application, smOnly: boolean): Iterable<string> {
   const { credential, encryption, signedRequests, apis } = application
   const keyed = credentialKind(application) === 'key'
-  if ('jwks' in credential && !isClientKeySet(credential.jwks))
+  if ('jwks' in credential && !isClientKeySet(standardKeys(credential.jwks, application.dialect ?? {})))
     yield 'credential.jwks: must be public keys only, each of them whole'
   if (application.trust && !keyed) yield 'trust: needs keys of the application'
   if (encryption && !keyed) yield 'encryption: needs keys of the application'
+  if (application.dialect && application.algorithm !== 'SGD_SM3_SM2') yield 'dialect: is of SGD_SM3_SM2 only'
   if (signedRequests && !keyed) yield 'signedRequests: needs keys of the application'
   if (encryption && smOnly && !keyManagement[encryption.alg].sm)
     yield 'encryption.alg: only SGD_SM2_3 under crypto.policy sm-only'

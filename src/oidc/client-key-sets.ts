@@ -5,6 +5,7 @@
  */
 import { getDocument, type AddressOptions } from '#src/peers/registered-address.ts'
 import { parseClientKeys, type ClientKey } from './client-keys.ts'
+import { standardKeys, type Dialect } from './dialect.ts'
 
 const maxBytes = 65_536
 const shortestMs = 60_000
@@ -15,8 +16,8 @@ const retryMs = 30_000
 
 export interface ClientKeySets {
   /** The keys as they stand; those of the last answer while the address is out of order. */
-  of(address: string): Promise<readonly ClientKey[]>
-  isFresh(address: string): boolean
+  of(address: string, dialect?: Dialect): Promise<readonly ClientKey[]>
+  isFresh(address: string, dialect?: Dialect): boolean
 }
 
 interface Held {
@@ -34,31 +35,35 @@ export function createClientKeySets({ onUnavailable, now = Date.now, ...options 
   const sets = new Map<string, Held>()
   const running = new Map<string, Promise<Held>>()
 
-  const fetched = async (address: string): Promise<Held> => {
+  const nameOf = (address: string, dialect: Dialect): string => `${dialect.crv ?? ''} ${address}`
+
+  const fetched = async (address: string, dialect: Dialect): Promise<Held> => {
     try {
       const { text, maxAge } = await getDocument(address, maxBytes, options)
-      const keys = parseClientKeys(JSON.parse(text))
+      const keys = parseClientKeys(standardKeys(JSON.parse(text), dialect))
       const held = Math.min(Math.max(maxAge * 1000, shortestMs), longestMs)
       return { keys, answeredAt: now(), dueAt: now() + held }
     } catch (error) {
       onUnavailable(error)
-      const last = sets.get(address)
+      const last = sets.get(nameOf(address, dialect))
       const stands = last !== undefined && now() < last.answeredAt + withoutAnswerMs
       return { keys: stands ? last.keys : [], answeredAt: last?.answeredAt ?? 0, dueAt: now() + retryMs }
     }
   }
 
-  const isFresh = (address: string): boolean => now() < (sets.get(address)?.dueAt ?? 0)
+  const isFresh = (address: string, dialect: Dialect = {}): boolean =>
+    now() < (sets.get(nameOf(address, dialect))?.dueAt ?? 0)
 
   return {
     isFresh,
-    async of(address) {
-      const held = sets.get(address)
-      if (held && isFresh(address)) return held.keys
-      const one = running.get(address) ?? fetched(address).finally(() => running.delete(address))
-      running.set(address, one)
+    async of(address, dialect = {}) {
+      const name = nameOf(address, dialect)
+      const held = sets.get(name)
+      if (held && isFresh(address, dialect)) return held.keys
+      const one = running.get(name) ?? fetched(address, dialect).finally(() => running.delete(name))
+      running.set(name, one)
       const next = await one
-      sets.set(address, next)
+      sets.set(name, next)
       return next.keys
     },
   }

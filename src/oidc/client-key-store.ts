@@ -2,11 +2,13 @@
  * The keys of a client instance, as the engine asks for them: those of the application's file or of its own address, on
  * every curve, and, where the application is trusted by certificate, only those that a chain leads to a trusted root.
  */
+import { importJWK, SGD_SM3_SM2, SM2_CURVE, speakingSm2Key, type JWK, type Sm2Key } from 'jose'
 import type { Client } from 'oidc-provider'
 import type { Application } from './application.ts'
 import { certified } from './client-certificates.ts'
 import type { ClientKeySets } from './client-key-sets.ts'
 import { parseClientKeys, type ClientKey } from './client-keys.ts'
+import { standardKeys, type Dialect } from './dialect.ts'
 
 interface Parts {
   readonly keySets: ClientKeySets
@@ -21,6 +23,23 @@ interface KeyStore {
   refresh?(): Promise<void>
 }
 
+/** Keys whose tokens are spelt in a dialect, by the entry of the store that stands for each. */
+const speaking = new WeakMap<object, Sm2Key>()
+
+/** The key that the entry of a store stands for, where that is more than the entry itself. */
+export const keyBehind = (entry: object): Sm2Key | undefined => speaking.get(entry)
+
+/** The entry of a key; the engine asks for it by the name that its tokens carry. */
+async function spoken(key: ClientKey, { alg, signature }: Dialect): Promise<object> {
+  const isSm2 = key['crv'] === SM2_CURVE && key.use !== 'enc'
+  if (!isSm2 || (alg === undefined && signature === undefined)) return { ...key }
+  const entry = { ...key, alg: alg ?? SGD_SM3_SM2 }
+  const { kty, x, y } = key as JWK
+  const imported = (await importJWK({ kty, crv: SM2_CURVE, x, y } as JWK, SGD_SM3_SM2)) as Sm2Key
+  speaking.set(entry, speakingSm2Key(imported, { alg, sm2Signature: signature }))
+  return entry
+}
+
 /** A chain is looked at again after this, so that a certificate ends a client's key on time. */
 const certifiedMs = 60_000
 
@@ -32,30 +51,33 @@ const filledAt = new WeakMap<KeyStore, number>()
  */
 export async function giveKeys(client: Client, application: Application, { keySets, now }: Parts): Promise<void> {
   const { asymmetricKeyStore: store } = client as unknown as { asymmetricKeyStore: KeyStore }
-  const { credential } = application
+  const { credential, dialect = {} } = application
   // Roots in a file that nobody has read are no roots: then no key counts.
   const trust = application.trust && { roots: 'roots' in application.trust ? application.trust.roots : [] }
   const address = 'jwksUri' in credential ? credential.jwksUri : undefined
   if (!('jwks' in credential) && address === undefined) return
 
   const keysNow = async (): Promise<readonly ClientKey[]> => {
-    const keys = 'jwks' in credential ? parseClientKeys(credential.jwks) : await keySets.of(address as string)
+    const keys =
+      'jwks' in credential
+        ? parseClientKeys(standardKeys(credential.jwks, dialect))
+        : await keySets.of(address as string, dialect)
     return certified(keys, trust, now())
   }
   const due = (): boolean => {
     const at = filledAt.get(store)
-    if (at === undefined || (address !== undefined && !keySets.isFresh(address))) return true
+    if (at === undefined || (address !== undefined && !keySets.isFresh(address, dialect))) return true
     return trust !== undefined && now() >= at + certifiedMs
   }
   const fill = async (): Promise<void> => {
-    const keys = await keysNow()
+    const keys = await Promise.all((await keysNow()).map((key) => spoken(key, dialect)))
     // All at once, so that nobody finds the store empty.
     store.clear()
-    for (const key of keys) store.add({ ...key })
+    for (const key of keys) store.add(key)
     filledAt.set(store, now())
   }
   if (address !== undefined) {
-    store.fresh = () => keySets.isFresh(address)
+    store.fresh = () => keySets.isFresh(address, dialect)
     store.refresh = fill
   }
   if (due()) await fill()

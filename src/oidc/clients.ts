@@ -24,7 +24,12 @@ function authentication(application: Application): object {
   return { token_endpoint_auth_method: method, client_secret: unusableSecret }
 }
 
+const isKeyed = ({ credential }: Application) => 'jwks' in credential || 'jwksUri' in credential
+
+const signedByIt = (alg: string) => ({ token_endpoint_auth_signing_alg: alg, request_object_signing_alg: alg })
+
 export function clientMetadata(application: Application, now: number): AdapterPayload {
+  const algorithm = application.dialect?.alg ?? application.algorithm
   const { fapi, applicationType } = profileOf(application)
   const scopes = grantsInForce(application, now).map(({ claim }) => claimScopes[claim])
   return {
@@ -39,16 +44,17 @@ export function clientMetadata(application: Application, now: number): AdapterPa
     scope: ['openid', ...scopes].join(' '),
     subject_type: 'pairwise',
     sector_identifier_uri: `https://${application.sector}/`,
-    id_token_signed_response_alg: application.algorithm,
-    introspection_signed_response_alg: application.algorithm,
-    authorization_signed_response_alg: application.algorithm,
-    ...(application.userinfo === 'signed' ? { userinfo_signed_response_alg: application.algorithm } : {}),
+    id_token_signed_response_alg: algorithm,
+    introspection_signed_response_alg: algorithm,
+    authorization_signed_response_alg: algorithm,
+    ...(application.userinfo === 'signed' ? { userinfo_signed_response_alg: algorithm } : {}),
     ...encryptionMetadata(application.encryption),
     ...(application.signedRequests ? { require_signed_request_object: true } : {}),
     ...(application.backchannelLogoutUri
       ? { backchannel_logout_uri: application.backchannelLogoutUri, backchannel_logout_session_required: true }
       : {}),
     ...authentication(application),
+    ...(application.dialect?.alg && isKeyed(application) ? signedByIt(application.dialect.alg) : {}),
     ...(fapi ? { require_pushed_authorization_requests: true, dpop_bound_access_tokens: true } : {}),
   } as AdapterPayload
 }

@@ -19,6 +19,7 @@ declare module 'oidc-provider/lib/helpers/keystore.js' {
   export default class KeyStore {
     add(key: object): void
     clear(): void
+    getKeyObject(entry: object, getPublic?: boolean): object
     selectForSign(options: Selector): KeyLike[]
     selectForVerify(options: Selector): KeyLike[]
     selectForEncrypt(options: Selector): KeyLike[]

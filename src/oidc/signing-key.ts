@@ -2,6 +2,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { ExternalSigningKey } from 'oidc-provider'
 import type { PublicJwk, Signer } from '#src/crypto/signer.ts'
+import { spelt } from './dialect.ts'
 
 export class SigningKey extends ExternalSigningKey {
   readonly #signer: Signer
@@ -55,7 +56,8 @@ export class SigningKey extends ExternalSigningKey {
     return createPublicKey({ key: { ...this.#jwk }, format: 'jwk' })
   }
 
-  override sign(data: Uint8Array): Promise<Uint8Array> {
-    return this.#signer.sign(data)
+  override async sign(data: Uint8Array): Promise<Uint8Array> {
+    const signature = await this.#signer.sign(data)
+    return this.#jwk.crv === 'sm2p256v1' ? spelt(signature) : signature
   }
 }

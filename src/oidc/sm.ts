@@ -12,7 +12,8 @@ import { Provider, type Client, type Configuration } from 'oidc-provider'
 import type { Signer } from '#src/crypto/signer.ts'
 import type { Application } from './application.ts'
 import type { ClientKeySets } from './client-key-sets.ts'
-import { giveKeys } from './client-key-store.ts'
+import { giveKeys, keyBehind } from './client-key-store.ts'
+import { respelt, sm2Aliases, spelling } from './dialect.ts'
 import { applicationOf, bindApplication } from './clients.ts'
 import { contentEncryption, keyManagement } from './encryption.ts'
 import { SigningKey } from './signing-key.ts'
@@ -65,14 +66,29 @@ function teachEngine(): void {
     const original = KeyStore.prototype[method]
     if (original.name === 'selectWithSm') continue
     KeyStore.prototype[method] = function selectWithSm(options) {
-      const sm = options.alg === sm2Alg || options.alg === sm2Encryption
-      const found = original.call(this, sm ? { ...options, kty: 'EC', crv: sm2Curve } : options)
-      return found.filter((key) => (key.crv === sm2Curve) === sm)
+      const alias = sm2Aliases.has(options.alg)
+      const sm = alias || options.alg === sm2Alg || options.alg === sm2Encryption
+      const select = (alg: string) => original.call(this, sm ? { ...options, alg, kty: 'EC', crv: sm2Curve } : options)
+      // Our own keys go by the standard name, whatever an application's library calls them.
+      const own = alias ? select(sm2Alg).filter((key) => key instanceof SigningKey) : []
+      return [...own, ...select(options.alg)].filter((key) => (key.crv === sm2Curve) === sm)
     }
   }
 }
 
+/** Process-wide, once: a key whose tokens are spelt in a dialect is handed over as such. */
+function teachKeyStore(): void {
+  const original = KeyStore.prototype.getKeyObject
+  if (original.name === 'getSpokenKey') return
+  KeyStore.prototype.getKeyObject = function getSpokenKey(entry, getPublic) {
+    return keyBehind(entry) ?? original.call(this, entry, getPublic)
+  }
+}
+
 teachEngine()
+teachKeyStore()
+
+const isSm2 = (alg = ''): boolean => alg === sm2Alg || sm2Aliases.has(alg)
 
 interface IssueOptions {
   readonly use: string
@@ -89,6 +105,7 @@ interface IdToken {
 interface IdTokenClass {
   new (available: object, options: object): IdToken
   expiresIn(ctx: unknown, token: IdToken, client: Client): number
+  validate(jwt: string, client: Client): Promise<unknown>
 }
 
 /** The client with its ID-token settings where the engine looks for those of userinfo. */
@@ -106,9 +123,17 @@ const signsUserinfoAsIdToken = (client: Client): Client =>
 function teachIdToken(Base: IdTokenClass): IdTokenClass {
   // The engine looks the lifetime up by the name of the class.
   return class IdToken extends Base {
-    override async issue(options: IssueOptions): Promise<string> {
+    override issue(options: IssueOptions): Promise<string> {
+      return spelling(applicationOf(this.client)?.dialect, () => this.issueSpelt(options))
+    }
+
+    static override validate(jwt: string, client: Client): Promise<unknown> {
+      return super.validate(respelt(jwt, applicationOf(client)?.dialect), client)
+    }
+
+    async issueSpelt(options: IssueOptions): Promise<string> {
       const { client, extra } = this
-      if (options.use !== 'idtoken' || client.idTokenSignedResponseAlg !== sm2Alg) return super.issue(options)
+      if (options.use !== 'idtoken' || !isSm2(client.idTokenSignedResponseAlg)) return super.issue(options)
       for (const claim of ['at_hash', 'c_hash', 's_hash']) {
         const value = extra[claim]
         if (typeof value === 'string') extra[claim] = sm3(Buffer.from(value)).subarray(0, 16).toString('base64url')
@@ -231,6 +256,7 @@ export function createSmProvider(parts: SmProviderParts): Provider {
   const { keystore, jwks, configuration, clientAuthMethods } = engineOf(provider)
   // The engine takes the method out where it knows none of the algorithms for a signature.
   if (new Set(parts.configuration.clientAuthMethods).has('private_key_jwt')) clientAuthMethods.add('private_key_jwt')
+  for (const name of ['clientAuth', 'requestObject']) configuration[`${name}SigningAlgValues`]?.push(...sm2Aliases)
   const sm = parts.signers.filter(({ alg }) => alg === sm2Alg)
   for (const signer of sm) keystore.add(new SigningKey(signer))
   const published = sm.map(({ publicJwk }) => ({ ...publicJwk }))
@@ -238,7 +264,7 @@ export function createSmProvider(parts: SmProviderParts): Provider {
   if (!beside) jwks.keys.unshift(...published)
   publishSmKeys(provider, published, beside)
   if (sm.length > 0) {
-    for (const name of ownSignatures) configuration[`${name}SigningAlgValues`]?.unshift(sm2Alg)
+    for (const name of ownSignatures) configuration[`${name}SigningAlgValues`]?.unshift(sm2Alg, ...sm2Aliases)
   }
   return provider
 }

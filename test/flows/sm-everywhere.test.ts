@@ -13,9 +13,11 @@ import { openBrowser, type Browser } from '../support/browser.ts'
 import { certificates, SIGNER } from '../support/certificates.ts'
 import { attemptOf, giveDocument, personOf, provePhone, stepOf } from '../support/citizen.ts'
 import {
+  openSmJwe,
   openSmJws,
   keyedApplication,
   smKey,
+  speaking,
   keyedParty,
   type Pushed,
   type PartyKey,
@@ -40,6 +42,7 @@ const granted = (): NonNullable<ApplicationInput['grants']> => [
 
 describe('an application that knows nothing but SM2', () => {
   const key = smKey('sm-1')
+  const encryptionKey = smKey('sm-enc')
   const directory = temporaryDirectories()
   let server: TestServer
   let receiver: Server
@@ -69,6 +72,16 @@ describe('an application that knows nothing but SM2', () => {
           grants: granted(),
         }),
         keyedApplication({ ...keys, id: 'sm-strict', signedRequests: true, signedResponses: true }),
+        keyedApplication({
+          id: 'sm-sealed',
+          credential: { jwks: { keys: [key.jwk, { ...encryptionKey.jwk, use: 'enc', alg: 'SGD_SM2_3' }] } },
+          encryption: {
+            alg: 'SGD_SM2_3',
+            enc: 'SGD_SM4_GCM',
+            of: ['userinfo', 'id_token', 'introspection', 'authorization'],
+          },
+          grants: granted(),
+        }),
         keyedApplication({ id: 'sm-remote', credential: { jwksUri: `http://${host}/keys` } }),
       ],
       settings: (config) => {
@@ -84,6 +97,8 @@ describe('an application that knows nothing but SM2', () => {
   })
 
   beforeEach(() => server.clock.advance(61_000))
+
+  const errorOf = async (pushed: Pushed) => ((await pushed.answer.json()) as { error?: string }).error
 
   /** The citizen's part: from the pushed request to the application's callback. */
   async function pass(pushed: Pushed, browser: Browser = openBrowser(server.url)): Promise<URL> {
@@ -183,16 +198,71 @@ describe('an application that knows nothing but SM2', () => {
     assert.ok('http://schemas.openid.net/event/backchannel-logout' in (payload['events'] as object))
   })
 
+  it('is spoken to in the dialect of its library, where its settings say so', async () => {
+    const dialect = { alg: 'SM3withSM2', crv: 'SM2', signature: 'der' } as const
+    const spoken = speaking(smKey('spoken'), dialect.alg, dialect.crv)
+    const { jwk } = spoken
+    await server.app.applications.seed([
+      keyedApplication({
+        id: 'sm-dialect',
+        dialect,
+        credential: { jwks: { keys: [jwk] } },
+        postLogoutRedirectUris: ['http://localhost:4005/signed-out'],
+      }),
+      keyedApplication({ id: 'sm-plain', credential: { jwks: { keys: [{ ...jwk, crv: 'sm2p256v1' }] } } }),
+    ])
+    const party = keyedParty(server.url, () => spoken, smKey('proof'), 'sm-dialect')
+    const pushed = await party.push({ response_mode: 'jwt' })
+    assert.equal(pushed.answer.status, 201, await pushed.answer.clone().text())
+    const browser = openBrowser(server.url)
+    const callback = await pass(pushed, browser)
+    const keys = await party.keys()
+    const { payload } = openSmJws(callback.searchParams.get('response') ?? '', keys, dialect)
+    const tokens = await party.tokens(String(payload['code']), pushed)
+    assert.equal(openSmJws(tokens.id_token, keys, dialect).payload['aud'], 'sm-dialect')
+    assert.equal(
+      openSmJws(await (await party.userinfo(tokens.access_token)).text(), keys, dialect).payload['aud'],
+      'sm-dialect',
+    )
+    const hint = new URLSearchParams({ id_token_hint: tokens.id_token })
+    assert.match((await browser.get(`/session/end?${hint}`)).text, /国密应用/)
+    // The same key and the same signatures, of an application whose settings do not name them.
+    const plain = keyedParty(server.url, () => spoken, smKey('proof'), 'sm-plain')
+    assert.equal(await errorOf(await plain.push()), 'invalid_client')
+    // And its own application by the standard name, which its library does not use.
+    const standard = { ...smKey('spoken', spoken.d), sign: spoken.sign }
+    assert.equal(
+      await errorOf(await keyedParty(server.url, () => standard, smKey('proof'), 'sm-dialect').push()),
+      'invalid_client',
+    )
+  })
+
+  it('gets what is signed for it encrypted to its own key, and only it can read that', async () => {
+    const sealed = keyedParty(server.url, () => key, smKey('proof'), 'sm-sealed')
+    const keys = await sealed.keys()
+    const opened = (token: string) => openSmJws(openSmJwe(token, encryptionKey).content, keys).payload
+    const pushed = await sealed.push({ scope: 'openid profile', response_mode: 'jwt' })
+    const callback = await pass(pushed)
+    const answer = opened(callback.searchParams.get('response') ?? '')
+    const tokens = await sealed.tokens(String(answer['code']), pushed)
+    assert.equal(opened(tokens.id_token)['aud'], 'sm-sealed')
+    const userinfo = await sealed.userinfo(tokens.access_token)
+    assert.match(userinfo.headers.get('content-type') ?? '', /^application\/jwt/)
+    assert.equal(opened(await userinfo.text())['name'], (await personOf('yan')).name)
+    const asked = await sealed.introspect(tokens.access_token, 'application/token-introspection+jwt')
+    assert.equal((opened(await asked.text())['token_introspection'] as { active: boolean }).active, true)
+    assert.throws(() => openSmJwe(tokens.id_token, { ...smKey('sm-enc') }))
+  })
+
   it('changes its keys by itself at its own address, and a key that it withdrew signs nothing more', async () => {
     const [older, newer] = [smKey('older'), smKey('newer')]
     published = [older, newer]
     const [before, after] = [older, newer].map((one) => keyedParty(server.url, () => one, smKey('proof'), 'sm-remote'))
-    const errorOf = async (one: KeyedParty | undefined) =>
-      ((await (await one?.push())?.answer.json()) as { error?: string }).error
-    assert.deepEqual([await errorOf(before), await errorOf(after)], [undefined, undefined])
+    const outcome = async (one: KeyedParty | undefined) => one && errorOf(await one.push())
+    assert.deepEqual([await outcome(before), await outcome(after)], [undefined, undefined])
     published = [newer]
     server.clock.advance(61_000)
-    assert.deepEqual([await errorOf(before), await errorOf(after)], ['invalid_client', undefined])
+    assert.deepEqual([await outcome(before), await outcome(after)], ['invalid_client', undefined])
   })
 
   it('is known by a certificate, and by no key without one, with that of somebody else, or past its end', async function () {
@@ -227,8 +297,6 @@ describe('an application that knows nothing but SM2', () => {
   })
 
   describe('is refused', () => {
-    const errorOf = async (pushed: Pushed) => ((await pushed.answer.json()) as { error?: string }).error
-
     it('where a request is signed by another key, for another audience, past its time, or said to be unsigned', async () => {
       const other = smKey('sm-1')
       const { jws } = await import('../support/keyed-party.ts')

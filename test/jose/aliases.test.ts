@@ -11,6 +11,7 @@ import {
   importJWK,
   jwtVerify,
   normaliseSmJwk,
+  speakingSm2Key,
   SGD_SM3_HMAC,
   SGD_SM3_SM2,
   SignJWT,
@@ -18,7 +19,7 @@ import {
   SM_ALG_ALIASES,
   SM_CURVE_ALIASES,
 } from 'jose'
-import type { CryptoKey, JWK } from 'jose'
+import type { CryptoKey, JWK, Sm2Key } from 'jose'
 
 const { JOSEAlgNotAllowed, JOSENotSupported, JWSSignatureVerificationFailed } = errors
 const payload = Buffer.from('{"sub":"test"}')
@@ -145,5 +146,39 @@ describe('The form of an SM2 signature', () => {
       await assert.rejects(sign(form), TypeError)
       await assert.rejects(compactVerify(await sign(), publicKey, { sm2Signature: form }), TypeError)
     }
+  })
+})
+
+describe('An SM2 key that speaks a dialect', () => {
+  let pair: { privateKey: CryptoKey; publicKey: CryptoKey }
+  before(async () => {
+    pair = await generateKeyPair(SGD_SM3_SM2)
+  })
+  const signed = (alg: string, sm2Signature: 'raw' | 'der') =>
+    new CompactSign(payload).setProtectedHeader({ alg }).sign(pair.privateKey, { sm2Signature })
+
+  it('verifies under its own name and in its own form, without any option, and in no other', async () => {
+    const key = speakingSm2Key(pair.publicKey as Sm2Key, { alg: 'SM2SM3', sm2Signature: 'der' })
+    for (const verify of [compactVerify, jwtVerify as unknown as typeof compactVerify])
+      assert.equal((await verify(await signed('SM2SM3', 'der'), key)).protectedHeader.alg, 'SM2SM3')
+    await assert.rejects(compactVerify(await signed('SM2SM3', 'raw'), key), JWSSignatureVerificationFailed)
+    for (const alg of [SGD_SM3_SM2, 'SM2', 'GmSM2'])
+      await assert.rejects(compactVerify(await signed(alg, 'der'), key), JOSEAlgNotAllowed)
+    await assert.rejects(compactVerify(await signed('SM2SM3', 'der'), pair.publicKey), JOSENotSupported)
+  })
+
+  it('yields to what the caller says, and keeps the standard name where the form alone is another', async () => {
+    const key = speakingSm2Key(pair.publicKey as Sm2Key, { sm2Signature: 'der' })
+    await compactVerify(await signed(SGD_SM3_SM2, 'der'), key)
+    await compactVerify(await signed(SGD_SM3_SM2, 'raw'), key, { sm2Signature: 'raw' })
+    await assert.rejects(compactVerify(await signed('SM2', 'der'), key), JOSEAlgNotAllowed)
+    await compactVerify(await signed('SM2', 'der'), key, { algorithms: ['SM2'] })
+  })
+
+  it('is made of an SM2 key and a true alias only', async () => {
+    const { publicKey } = await generateKeyPair('ES256')
+    assert.throws(() => speakingSm2Key(publicKey as never, {}), TypeError)
+    for (const alg of ['HSM3', 'ES256', 'none', SGD_SM3_SM2, 'constructor'])
+      assert.throws(() => speakingSm2Key(pair.publicKey as Sm2Key, { alg }), TypeError)
   })
 })

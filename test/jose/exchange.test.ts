@@ -13,10 +13,11 @@ import type { CryptoKey } from 'jose'
 import smCrypto from 'sm-crypto'
 import { sm2 as smCryptoV2 } from 'sm-crypto-v2'
 import { needsOpenssl } from '../support/openssl.ts'
+import { rounds } from '../support/rounds.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
 
 const alg = SGD_SM3_SM2
-const tokens = process.env['YIHAO_TEST_LONG'] === 'true' ? 1_000 : 50
+const tokens = rounds
 const each = Array.from({ length: tokens }, (_, at) => at)
 const header = Buffer.from(JSON.stringify({ alg })).toString('base64url')
 const randomPayload = (): Buffer => randomBytes(randomInt(0, 1_000))

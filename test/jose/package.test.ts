@@ -10,7 +10,8 @@ import { temporaryDirectories } from '../support/temporary.ts'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 const program = `
-import { errors, exportJWK, generateKeyPair, generateSecret, importJWK, jwtVerify, selfTest, SignJWT } from 'jose'
+import { EncryptJWT, errors, exportJWK, generateKeyPair, generateSecret, importJWK } from 'jose'
+import { jwtDecrypt, jwtVerify, selfTest, SignJWT } from 'jose'
 import { JWSSignatureVerificationFailed } from 'jose/errors'
 import { compactVerify } from 'jose/jws/compact/verify'
 
@@ -20,6 +21,9 @@ const refused = await compactVerify(token.replace('.ey', '.ez'), jwk).catch((err
 const pair = await generateKeyPair('SGD_SM3_SM2')
 const own = await new SignJWT({ sub: 'own' }).setProtectedHeader({ alg: 'SGD_SM3_SM2' }).sign(pair.privateKey)
 const secret = await generateSecret('SGD_SM3_HMAC')
+const decrypter = await generateKeyPair('SGD_SM2_3')
+const header = { alg: 'SGD_SM2_3', enc: 'SGD_SM4_GCM' }
+const jwe = await new EncryptJWT({ sub: 'sealed' }).setProtectedHeader(header).encrypt(decrypter.publicKey)
 const mac = await new SignJWT({ sub: 'mac' }).setProtectedHeader({ alg: 'SGD_SM3_HMAC' }).sign(secret)
 console.log(
   JSON.stringify({
@@ -27,6 +31,7 @@ console.log(
     refused: refused instanceof JWSSignatureVerificationFailed && errors.JOSEError.prototype.isPrototypeOf(refused),
     own: (await jwtVerify(own, await importJWK(await exportJWK(pair.publicKey), 'SGD_SM3_SM2'))).payload,
     mac: (await jwtVerify(mac, secret)).payload,
+    opened: (await jwtDecrypt(jwe, decrypter.privateKey)).payload,
     engines: Object.keys(selfTest()),
   }),
 )
@@ -83,7 +88,8 @@ describe('The package jose, packed and installed elsewhere', function () {
       refused: true,
       own: { sub: 'own' },
       mac: { sub: 'mac' },
-      engines: ['sm2', 'sm3'],
+      opened: { sub: 'sealed' },
+      engines: ['sm2', 'sm3', 'sm2Encryption', 'sm4Gcm'],
     })
   })
 

@@ -99,6 +99,7 @@ describe('the ledger, repeated on an older copy', () => {
     await copy()
     for (let n = 0; n < 3; n += 1)
       await directory.bindProven(person, { name, document: { kind, number }, phone, proofing: 2 })
+    assert.equal((await directory.byId(person))?.phones.length, 2)
     await putBack()
     assert.equal((await directory.byPhone(phone))[0]?.id, person)
   })

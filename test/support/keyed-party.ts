@@ -6,6 +6,7 @@
 import { strict as assert } from 'node:assert'
 import { createHash, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto'
 import smCrypto from 'sm-crypto'
+import { sm2, sm4 } from 'sm-crypto-v2'
 import type { ApplicationInput } from '#src/oidc/application.ts'
 import { challengeOf } from './app.ts'
 
@@ -61,6 +62,36 @@ export function es256Key(kid: string): PartyKey {
   }
 }
 
+/** The same key in the hands of a library that calls the algorithm otherwise and spells signatures in DER. */
+export const speaking = (key: PartyKey, alg: string, crv: string): PartyKey => ({
+  ...key,
+  alg: alg as PartyKey['alg'],
+  jwk: { ...key.jwk, crv },
+  sign: (input) => derOf(key.sign(input)),
+})
+
+/** SEQUENCE of two INTEGERs (GM/T 0009-2012 §7.3), written by hand. */
+export function derOf(raw: Buffer): Buffer {
+  const integer = (part: Buffer): Buffer => {
+    const digits = part.subarray(part.findIndex((byte) => byte !== 0))
+    const body = (digits[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.of(0), digits]) : digits
+    return Buffer.concat([Buffer.of(0x02, body.length), body])
+  }
+  const body = Buffer.concat([integer(raw.subarray(0, 32)), integer(raw.subarray(32))])
+  return Buffer.concat([Buffer.of(0x30, body.length), body])
+}
+
+/** The 64 bytes r‖s of such a signature. */
+export function rawOf(der: Buffer): Buffer {
+  const length = der[3] ?? 0
+  const number = (at: number, size: number): Buffer => {
+    const digits = der.subarray(at, at + size)
+    return Buffer.concat([Buffer.alloc(32), digits]).subarray(-32)
+  }
+  assert.deepEqual([der[0], der[1], der[2], der[4 + length]], [0x30, der.length - 2, 0x02, 0x02])
+  return Buffer.concat([number(4, length), number(6 + length, der[5 + length] ?? 0)])
+}
+
 /** A compact JWS; the header may be changed. */
 export function jws(key: PartyKey, payload: Json, header: Json = {}): string {
   const input = `${encode({ alg: key.alg, kid: key.jwk.kid, ...header })}.${encode(payload)}`
@@ -68,10 +99,16 @@ export function jws(key: PartyKey, payload: Json, header: Json = {}): string {
 }
 
 /** Verifies by sm-crypto against the keys of a set, and gives header and payload. */
-export function openSmJws(token: string, keys: readonly Json[]): { readonly header: Json; readonly payload: Json } {
-  const [head = '', body = '', signature] = token.split('.')
+export function openSmJws(
+  token: string,
+  keys: readonly Json[],
+  spoken?: { readonly alg: string },
+): { readonly header: Json; readonly payload: Json } {
+  const [head = '', body = '', spelt = ''] = token.split('.')
   const header = decode(head)
-  assert.equal(header['alg'], 'SGD_SM3_SM2')
+  assert.equal(header['alg'], spoken?.alg ?? 'SGD_SM3_SM2')
+  const bytesOf = Buffer.from(spelt, 'base64url')
+  const signature = (spoken ? rawOf(bytesOf) : bytesOf).toString('base64url')
   const jwk = keys.find(({ kid }) => kid === header['kid'])
   assert.ok(jwk, 'the key is not published')
   const point = `04${hex(jwk['x'] as string)}${hex(jwk['y'] as string)}`
@@ -217,4 +254,20 @@ export function keyedParty(
     introspect: (token, accept) => post('/introspect', { token }, { accept }),
   }
   return party
+}
+
+/** Opens a JWE of `SGD_SM2_3` and `SGD_SM4_GCM` with sm-crypto-v2, and gives its header and content. */
+export function openSmJwe(token: string, key: PartyKey): { readonly header: Json; readonly content: string } {
+  const [head = '', encryptedKey, iv, text, tag] = token.split('.')
+  const header = decode(head)
+  assert.deepEqual([header['alg'], header['enc'], header['kid']], ['SGD_SM2_3', 'SGD_SM4_GCM', key.jwk.kid])
+  const cek = sm2.doDecrypt(hex(encryptedKey), hex(key.d), 1, { asn1: true, output: 'array' })
+  const content = sm4.decrypt(hex(text), Buffer.from(cek).toString('hex'), {
+    mode: 'gcm',
+    iv: hex(iv),
+    associatedData: Buffer.from(head).toString('hex'),
+    tag: hex(tag),
+    output: 'string',
+  } as never) as unknown as string
+  return { header, content }
 }

@@ -3,14 +3,17 @@
  * file, so that a daemon that is started again has the same ones. Its keys can be exchanged.
  */
 import { randomBytes } from 'node:crypto'
-import { exportJWK, generateKeyPair, SGD_SM3_SM2, type JWK } from 'jose'
+import { exportJWK, generateKeyPair, SGD_SM2_3, SGD_SM3_SM2, type JWK } from 'jose'
 import type { KeyRing, Keys } from '#src/crypto/keys.ts'
+import { createSoftwareDecrypter } from '#src/crypto/software-decrypter.ts'
 import { createSoftwareKeyWrapper } from '#src/crypto/software-key-wrapper.ts'
 import { createSoftwareMac } from '#src/crypto/software-mac.ts'
 import { createSoftwareSigner } from '#src/crypto/software-signer.ts'
 
 export interface KeySeed {
   readonly signing: readonly JWK[]
+  /** The first is active, the others are retired. */
+  readonly decryption: readonly JWK[]
   readonly audit: JWK
   /** 32 bytes, base64url; the MAC and cookie keys come from it. */
   readonly secret: string
@@ -25,16 +28,18 @@ export const newSecret = () => randomBytes(32).toString('base64url')
 
 export async function newKeySeed(): Promise<KeySeed> {
   const [audit, ...signing] = await Promise.all([SGD_SM3_SM2, SGD_SM3_SM2, 'ES256', 'RS256'].map(fresh))
-  return { signing, audit: audit as JWK, secret: newSecret(), wrapping: { 1: newSecret() } }
+  const decryption = await Promise.all([SGD_SM2_3, SGD_SM2_3].map(fresh))
+  return { signing, decryption, audit: audit as JWK, secret: newSecret(), wrapping: { 1: newSecret() } }
 }
 
-export async function softwareKeys({ signing, audit, secret, wrapping }: KeySeed): Promise<Keys> {
+export async function softwareKeys({ signing, decryption, audit, secret, wrapping }: KeySeed): Promise<Keys> {
   const bytes = Buffer.from(secret, 'base64url')
   const mac = (name: string) => createSoftwareMac(Buffer.concat([bytes, Buffer.from(name)]))
   const signers = await Promise.all(signing.map((jwk) => createSoftwareSigner(jwk)))
+  const decrypters = await Promise.all(decryption.map((jwk) => createSoftwareDecrypter(jwk)))
   return {
     signers: signers.map((key) => ({ key, state: 'active' as const })),
-    decrypters: [],
+    decrypters: decrypters.map((key, n) => ({ key, state: n === 0 ? 'active' : 'retired' })),
     audit: await createSoftwareSigner(audit),
     wrapper: createSoftwareKeyWrapper({
       current: Object.keys(wrapping).at(-1) ?? '',

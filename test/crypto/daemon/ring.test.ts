@@ -11,6 +11,7 @@ import { frame, hello } from '#src/crypto/daemon/wire.ts'
 import type { Keys } from '#src/crypto/keys.ts'
 import type { Signer } from '#src/crypto/signer.ts'
 import { isAppError } from '#src/errors.ts'
+import { decrypterContract } from '../../contracts/decrypter.ts'
 import { keyWrapperContract } from '../../contracts/key-wrapper.ts'
 import { macContract } from '../../contracts/mac.ts'
 import { signerContract } from '../../contracts/signer.ts'
@@ -58,6 +59,11 @@ describe('Keys in the key daemon', function () {
 
   for (const alg of [SGD_SM3_SM2, 'ES256', 'RS256']) signerContract(`key daemon, ${alg}`, async () => active(alg))
   signerContract('key daemon, audit', async () => ring.current().audit)
+  decrypterContract('key daemon', async () => {
+    const [active, retired] = ring.current().decrypters
+    assert.ok(active && retired)
+    return { decrypter: active.key, other: retired.key }
+  })
   for (const name of ['pairwise', 'rows', 'codes', 'limits'] as const)
     macContract(`key daemon, ${name}`, async () => {
       const { [name]: mac, index } = ring.current()
@@ -88,7 +94,8 @@ describe('Keys in the key daemon', function () {
     const keys = ring.current()
     assert.deepEqual(keys.cookies, [Buffer.from(daemon.seed.secret, 'base64url')])
     const told = JSON.stringify(keys)
-    for (const { d } of [...daemon.seed.signing, daemon.seed.audit]) assert.ok(d !== undefined && !told.includes(d))
+    const { signing, decryption, audit } = daemon.seed
+    for (const { d } of [...signing, ...decryption, audit]) assert.ok(d !== undefined && !told.includes(d))
   })
 
   it('signs for two servers at once, each its own', async () => {
