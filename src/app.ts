@@ -243,7 +243,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
     ...{ interactions, signIn, sessions, notices, releases, applications, directory, recorder },
     engine: engine.handler,
     links: overrides.links ?? [],
-    ready: () => storage.audit.nodes().then(Boolean, () => false),
+    ready: () => storage.audit.nodes().then(keys.healthy, () => false),
   })
 
   const stopSweeping = sweepInBackground(storage, now, onFault)

@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { sentenceOf } from './config/faults.ts'
 import { rules, type Rule } from './config/rules.ts'
-import { bilingual, breaker, kek, level, origin, peer, port, range, seconds, webAddress } from './config/values.ts'
+import { bilingual, breaker, kek, level, origin, peer, pkcs11, port } from './config/values.ts'
+import { range, seconds, webAddress } from './config/values.ts'
 import { AppError } from './errors.ts'
 
 const schema = z.strictObject({
@@ -35,11 +36,16 @@ const schema = z.strictObject({
   }),
   storage: z.strictObject({ kind: z.literal('sqlite'), file: z.string().min(1) }),
   keys: z.strictObject({
+    /** `daemon`: in the key daemon, and the server opens no key file. */
+    kind: z.enum(['files', 'daemon']),
     directory: z.string().min(1),
     /** Where the key-encryption key comes from; development keeps it beside the key file. */
     kek: kek.optional(),
     /** From when a next key is published to when it signs: applications must have read it by then. */
     publishAhead: seconds,
+    /** Its socket, and the seconds that a question to it may take. */
+    daemon: z.strictObject({ socket: z.string().min(1), timeout: seconds.max(2) }),
+    pkcs11: pkcs11.optional(),
   }),
   crypto: z.strictObject({
     policy: z.enum(['mixed', 'sm-only']),

@@ -124,6 +124,11 @@ const table = {
   /* Start-up and operation; never shown to citizens */
   config_invalid: { status: 500, zh: '系统配置有误。', en: 'The configuration is invalid.' },
   key_invalid: { status: 500, zh: '系统密钥有误。', en: 'A key file is missing or invalid.' },
+  key_unavailable: {
+    status: 503,
+    zh: '系统暂时不可用，请稍后再试。',
+    en: 'The service is unavailable for the moment. Please try again later.',
+  },
   sealed_value_invalid: { status: 500, zh: '数据校验未通过。', en: 'A sealed value did not open.' },
   storage_unavailable: {
     status: 503,
@@ -158,6 +163,11 @@ export class AppError extends Error {
 
   get status(): number {
     return table[this.code].status
+  }
+
+  /** The same by the name that the engine's error handler asks for: 503 where a back end is away, not 500. */
+  get statusCode(): number {
+    return this.status
   }
 
   /** The sentence a citizen may read. */

@@ -50,7 +50,8 @@ async function demoCity(config: Config) {
 
 async function main(): Promise<void> {
   const config = loadConfig('config', process.env)
-  if (config.environment === 'development') await createKeys(config.keys, 'development', { env: process.env })
+  if (config.environment === 'development' && config.keys.kind === 'files')
+    await createKeys(config.keys, 'development', { env: process.env })
   const demo = config.demo.enabled ? await demoCity(config) : undefined
   const app = await createApp(config, { ...demo?.overrides, env: process.env })
   const server = createHttpServer(app.handler)

@@ -67,7 +67,8 @@ describe('a server that cannot start', () => {
 
   it('because a real register or gateway has no settings never takes the one of the demo', async () => {
     const where = directory()
-    const config: Config = { ...loadConfig('config', {}), keys: { directory: join(where, 'keys'), publishAhead: 1 } }
+    const defaults = loadConfig('config', {})
+    const config: Config = { ...defaults, keys: { ...defaults.keys, directory: join(where, 'keys'), publishAhead: 1 } }
     await createKeys(config.keys, 'development')
     const { register, verifiers } = config
     const storeFor = (name: string) => ({ kind: 'sqlite', file: join(where, `${name}.db`) }) as const

@@ -3,8 +3,8 @@ import { createKeyRecord } from '../audit/key-changes.ts'
 import type { Recorder } from '../audit/recorder.ts'
 import type { Config } from '../config.ts'
 import type { Environment } from '../crypto/kek.ts'
-import { openKeyRing } from '../crypto/key-ring.ts'
 import { keysInUse } from '../crypto/keys-in-use.ts'
+import { openRing } from '../crypto/open-ring.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import type { Logger } from '../http/log.ts'
 import type { SealedArtifacts } from '../storage/sealed-artifacts.ts'
@@ -21,11 +21,12 @@ export type ServerKeys = Awaited<ReturnType<typeof openServerKeys>>
 /** @throws AppError `key_invalid` saying what to do */
 export async function openServerKeys(config: Config, { env, now, log }: Surroundings) {
   const onFault = (error: unknown) => log.error({ err: error }, 'the keys stay as they are')
-  const ring = await openKeyRing(config, { env, now, onFault })
+  const ring = await openRing(config, { env, now, onFault })
   const keys = keysInUse(ring)
   const { current, onChange, close } = keys
   return {
     ...{ current, onChange, close },
+    healthy: ring.healthy,
     sealer: createSealer(current),
     pairwiseMac: (text: string) => current().pairwise(text),
     auditSigner: () => current().audit,

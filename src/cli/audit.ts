@@ -7,8 +7,10 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { JWK } from 'jose'
 import { verifyTrail, type Verdict } from '../audit/verify.ts'
-import { loadConfig } from '../config.ts'
+import { loadConfig, type Config } from '../config.ts'
 import { publicKeys } from '../crypto/key-store.ts'
+import { openRing } from '../crypto/open-ring.ts'
+import type { PublicJwk } from '../crypto/signer.ts'
 import { AppError } from '../errors.ts'
 import { openAuditReader, type AuditReader } from '../storage/open.ts'
 import type { AuditRow } from '../storage/storage.ts'
@@ -94,6 +96,15 @@ async function find(trail: AuditReader, reference: string, edge: Edge): Promise<
   return 0
 }
 
+/** The keys of this node that verify checkpoints: from the key file, whose KEK nobody needs for that, or the daemon. */
+async function keysOf(config: Config): Promise<readonly PublicJwk[]> {
+  if (config.keys.kind === 'files') return publicKeys(config.keys.directory).audit
+  const ring = await openRing(config)
+  const { checkpointKeys } = ring.current()
+  await ring.close()
+  return checkpointKeys
+}
+
 /** Runs one command and gives its exit code: 0 done and intact, 1 the trail is broken, 2 it could not be read. */
 export async function runAudit(args: readonly string[], edge: Edge): Promise<number> {
   let trail: AuditReader | undefined
@@ -104,7 +115,7 @@ export async function runAudit(args: readonly string[], edge: Edge): Promise<num
     if (command === 'checkpoint') return await checkpoint(trail, edge)
     if (command === 'find') return await find(trail, reference, edge)
     const given = values['public-key']
-    const keys = given === undefined ? publicKeys(config().keys.directory).audit : keysIn(given)
+    const keys = given === undefined ? await keysOf(config()) : keysIn(given)
     return await verify(trail, keys, anchorsIn(values.anchor, edge), edge)
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof AppError)) throw error

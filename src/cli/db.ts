@@ -5,8 +5,8 @@
 import { parseArgs } from 'node:util'
 import { carryOver, provenMissing, type CarriedOver } from '../audit/carry-over.ts'
 import { loadConfig, type Config } from '../config.ts'
-import { loadKeys, publicKeys } from '../crypto/key-store.ts'
-import type { Keys } from '../crypto/keys.ts'
+import type { KeyRing, Keys } from '../crypto/keys.ts'
+import { openRing } from '../crypto/open-ring.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import { AppError, isAppError } from '../errors.ts'
 import { tryKeys } from '../login/person-rows.ts'
@@ -124,7 +124,7 @@ async function restore(
   edge: Edge,
 ): Promise<number> {
   const anchors = anchorsIn(values.anchor, edge)
-  const signedBy = publicKeys(config.keys.directory).audit
+  const signedBy = keys.checkpointKeys
   let trail: Trail = { carried: [], missing: 0 }
   const restored = await restoreStore(config.storage.file, directory, {
     ...proofBy(keys),
@@ -144,10 +144,12 @@ async function restore(
 
 /** Runs one command and gives its exit code: 0 done, 1 restored with losses that are said, 2 not done. */
 export async function runDb(args: readonly string[], edge: Edge): Promise<number> {
+  let ring: KeyRing | undefined
   try {
     const { command, directory, values } = understood(args)
     const config = loadConfig('config', edge.env)
-    const keys = await loadKeys(config, { env: edge.env })
+    ring = await openRing(config, { env: edge.env })
+    const keys = ring.current()
     if (command === 'restore') return await restore(directory, values, config, keys, edge)
     if (command === 'backup') {
       const manifest = await backUp(config.storage.file, directory, proofBy(keys).mac, Date.now())
@@ -159,6 +161,8 @@ export async function runDb(args: readonly string[], edge: Edge): Promise<number
     if (!(error instanceof UsageError || error instanceof AppError)) throw error
     edge.err(error.message)
     return 2
+  } finally {
+    await ring?.close()
   }
 }
 

@@ -116,6 +116,14 @@ export const rules: readonly Rule[] = [
     remedy: 'may not be inside keys.directory in production: a copy of that directory would hold both',
   },
   {
+    path: 'keys.pkcs11.signers',
+    broken: (c) => {
+      const algs = c.keys.pkcs11?.signers.map(({ alg }) => alg) ?? []
+      return new Set(algs).size < algs.length
+    },
+    remedy: 'names two keys of one algorithm; one of them signs, so name that one',
+  },
+  {
     path: 'channels',
     broken: (c) => Object.values(c.channels).some(({ session }) => session.idle > session.absolute),
     remedy: 'a session may not be idle for longer than it lasts; lower session.idle',

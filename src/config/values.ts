@@ -1,4 +1,4 @@
-/** The kinds of value that settings have: levels, ports, seconds, addresses, origins, texts in both languages, peers, KEKs. */
+/** The kinds of value that settings have: levels, ports, seconds, addresses, origins, texts in both languages, peers, keys. */
 import { isIP } from 'node:net'
 import { z } from 'zod'
 
@@ -27,6 +27,14 @@ export const kek = z.union(
   ],
   oneKek,
 )
+/** A PKCS#11 token and those of its keys that sign; the PIN file holds the PIN and nothing else. */
+export const pkcs11 = z.strictObject({
+  module: z.string().min(1),
+  token: z.string().min(1),
+  pinFile: z.string().min(1),
+  signers: z.array(z.strictObject({ label: z.string().min(1), alg: z.enum(['ES256', 'RS256']) })).min(1),
+  sessions: z.number().int().min(1).max(64).optional(),
+})
 export const bilingual = z.strictObject({ zh: z.string().min(1), en: z.string().min(1) })
 export const webAddress = z.url({ protocol: /^https?$/, error: 'must be a web address, https://…' })
 export const origin = z

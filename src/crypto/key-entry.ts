@@ -6,7 +6,7 @@ import type { Kek } from './kek.ts'
 import { contextOf, type KeyEntry } from './key-file.ts'
 import type { KeyUse } from './keys.ts'
 import type { Decrypter } from './decrypter.ts'
-import type { Signer } from './signer.ts'
+import type { PublicJwk, Signer } from './signer.ts'
 import { createSoftwareDecrypter } from './software-decrypter.ts'
 import { createSoftwareSigner } from './software-signer.ts'
 
@@ -94,3 +94,9 @@ export function resealed(entry: KeyEntry, from: Kek, to: Kek): KeyEntry {
   if (sealed === undefined) return entry
   return { ...entry, sealed: to.seal(from.open(sealed, contextOf(entry)), contextOf(entry)) }
 }
+
+/** The public halves of a use, of old keys as well. */
+export const publicKeysOf = (keys: readonly KeyEntry[], wanted: KeyUse): readonly PublicJwk[] =>
+  keys.flatMap(({ use, kid, alg, publicJwk }) =>
+    use === wanted && publicJwk ? [{ ...publicJwk, kid, alg, use: 'sig' } as PublicJwk] : [],
+  )

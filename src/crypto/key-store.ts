@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import type { Config } from '#src/config.ts'
 import { kekSource, makeKek, openKek, placeOf, type Environment, type Kek, type KekSource } from './kek.ts'
-import { keyLines, newEntry, resealed } from './key-entry.ts'
+import { keyLines, newEntry, publicKeysOf, resealed } from './key-entry.ts'
 import {
   keyFileIn,
   makeKeyFile,
@@ -18,7 +18,7 @@ import {
 } from './key-file.ts'
 import type { KeyEntry, KeyFile, KeyOrigin } from './key-file.ts'
 import { overlapMs, type Moment } from './key-life.ts'
-import type { Keys, KeyUse } from './keys.ts'
+import type { Keys } from './keys.ts'
 import { openKeys } from './open-keys.ts'
 import type { PublicJwk } from './signer.ts'
 
@@ -122,9 +122,5 @@ export function publicKeys(directory: string): {
   readonly signing: readonly PublicJwk[]
 } {
   const { keys } = readUnproven(directory)
-  const of = (wanted: KeyUse) =>
-    keys.flatMap(({ use, kid, alg, publicJwk }) =>
-      use === wanted && publicJwk ? [{ ...publicJwk, kid, alg, use: 'sig' } as PublicJwk] : [],
-    )
-  return { audit: of('audit'), signing: of('sig') }
+  return { audit: publicKeysOf(keys, 'audit'), signing: publicKeysOf(keys, 'sig') }
 }

@@ -5,7 +5,7 @@
 import type { Decrypter } from './decrypter.ts'
 import type { KeyWrapper } from './key-wrapper.ts'
 import type { Mac } from './mac.ts'
-import type { Signer } from './signer.ts'
+import type { PublicJwk, Signer } from './signer.ts'
 
 /**
  * `next` is published and not used yet, so that who keeps a key set for long knows it in time; `active` is used;
@@ -45,6 +45,8 @@ export interface Keys {
   readonly decrypters: readonly Stated<Decrypter>[]
   /** Signs checkpoints of the audit trail. */
   readonly audit: Signer
+  /** Verify checkpoints, those of former keys as well. */
+  readonly checkpointKeys: readonly PublicJwk[]
   readonly wrapper: KeyWrapper
   /** Newest first: it makes new indexes; what is not found by it is looked up by the others. */
   readonly index: readonly IndexKey[]

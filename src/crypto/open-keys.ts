@@ -2,7 +2,7 @@
 import { hmacSm3 } from 'jose'
 import { AppError } from '#src/errors.ts'
 import type { Kek } from './kek.ts'
-import { keyLines, numberOf, openDecrypter, openSecret, openSigner } from './key-entry.ts'
+import { keyLines, numberOf, openDecrypter, publicKeysOf, openSecret, openSigner } from './key-entry.ts'
 import { refused, type KeyEntry, type KeyFile } from './key-file.ts'
 import { faultsOfTurns, inOrder, lifeOf, type Moment } from './key-life.ts'
 import type { Keys, KeyUse, Stated } from './keys.ts'
@@ -74,6 +74,7 @@ export async function openKeys(directory: string, file: KeyFile, kek: Kek, momen
     signers: stated(signers),
     decrypters: stated(decryption),
     audit: keysOf(audit)[0],
+    checkpointKeys: publicKeysOf(file.keys, 'audit'),
     wrapper: wrapperOf(wrapping),
     index: index.map(({ key, entry }) => ({ version: numberOf(entry), mac: createSoftwareMac(key) })),
     pairwise: macs(pairwise)[0],

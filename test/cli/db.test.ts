@@ -28,7 +28,7 @@ function commands(directory: string) {
     YIHAO_STORAGE__FILE: join(directory, 'yihao.db'),
     YIHAO_KEYS__DIRECTORY: join(directory, 'keys'),
   }
-  return (command: 'db' | 'audit', ...args: readonly string[]) => {
+  return (command: 'db' | 'audit' | 'keys', ...args: readonly string[]) => {
     const ended = spawnSync(process.execPath, [`src/cli/${command}.ts`, ...args], { cwd: root, env, encoding: 'utf8' })
     return { code: ended.status, out: ended.stdout, err: ended.stderr }
   }

@@ -159,7 +159,7 @@ function settingsIn(directory: string, url: string, change?: Options['settings']
     // The socket is opened by the test, at whatever port.
     listen: { ...(settings['listen'] as object), port: 0 },
     storage: { kind: 'sqlite', file: join(directory, 'yihao.db') },
-    keys: { directory: join(directory, 'keys'), publishAhead: 86_400 },
+    keys: { ...(settings['keys'] as object), directory: join(directory, 'keys') },
     demo: { enabled: false, ports: [0, 0, 0] },
     crypto: { policy: smOnly ? 'sm-only' : 'mixed' },
   })
@@ -183,7 +183,7 @@ export async function startServer(options: Options = {}): Promise<TestServer> {
 async function startBehind(server: Server, port: number, options: Options): Promise<TestServer> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'yihao-test-'))
   const config = settingsIn(directory, `http://localhost:${port}`, options.settings)
-  await createKeys(config.keys, 'development')
+  if (config.keys.kind === 'files') await createKeys(config.keys, 'development')
   const clock = options.clock ?? movableClock()
   const gateway = createOutboxGateway(clock.now)
   const register = createFileRegister()

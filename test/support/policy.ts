@@ -13,4 +13,5 @@ export const exception = (until: string) =>
   smOnly ? {} : { exception: { reason: { zh: '标准库', en: 'stock library' }, until } }
 
 /** What stands or falls with a stock library: none knows SM2, so a run with SM alone has nothing for it to do. */
-export const describeStock = (title: string, body: () => void) => (smOnly ? describe.skip : describe)(title, body)
+export const describeStock = (title: string, suite: (this: Mocha.Suite) => void): Mocha.Suite | void =>
+  (smOnly ? describe.skip : describe)(title, suite)
