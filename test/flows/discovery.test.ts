@@ -20,6 +20,21 @@ describe('discovery and keys', () => {
       assert.deepEqual(metadata[`${what}_signing_alg_values_supported`], verified, what)
   })
 
+  it('encrypts to applications by SM2, or by what stock libraries have, and takes what is encrypted to its SM2 key', () => {
+    const [algs, encs] = smOnly
+      ? [['SGD_SM2_3'], ['SGD_SM4_GCM']]
+      : [
+          ['SGD_SM2_3', 'ECDH-ES', 'RSA-OAEP-256'],
+          ['SGD_SM4_GCM', 'A256GCM'],
+        ]
+    for (const what of ['id_token', 'userinfo', 'introspection', 'authorization']) {
+      assert.deepEqual(metadata[`${what}_encryption_alg_values_supported`], algs, what)
+      assert.deepEqual(metadata[`${what}_encryption_enc_values_supported`], encs, what)
+    }
+    assert.deepEqual(metadata['request_object_encryption_alg_values_supported'], ['SGD_SM2_3'])
+    assert.deepEqual(metadata['request_object_encryption_enc_values_supported'], ['SGD_SM4_GCM'])
+  })
+
   it('lists only what works: code, S256, pairwise, issuer in answers, four ways to authenticate', () => {
     assert.equal(metadata['issuer'], server.url)
     assert.deepEqual(metadata['response_types_supported'], ['code'])
@@ -47,13 +62,16 @@ describe('discovery and keys', () => {
     const [standard, sm] = [await keysAt('jwks_uri'), await keysAt('sm_jwks_uri')]
     const keys = [...standard, ...sm]
     const kinds = (of: typeof keys) => of.map(({ kty, crv, alg }) => [kty, crv, alg])
-    const sm2 = ['EC', 'sm2p256v1', 'SGD_SM3_SM2']
-    assert.deepEqual(kinds(sm), [sm2])
+    const sm2 = [
+      ['EC', 'sm2p256v1', 'SGD_SM3_SM2'],
+      ['EC', 'sm2p256v1', 'SGD_SM2_3'],
+    ]
+    assert.deepEqual(kinds(sm), sm2)
     const stock = [
       ['EC', 'P-256', 'ES256'],
       ['RSA', undefined, 'RS256'],
     ]
-    assert.deepEqual(kinds(standard), smOnly ? [sm2] : stock)
+    assert.deepEqual(kinds(standard), smOnly ? sm2 : stock)
     for (const key of keys) {
       for (const member of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k']) assert.equal(key[member], undefined)
     }

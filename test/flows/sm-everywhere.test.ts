@@ -15,7 +15,9 @@ import { attemptOf, giveDocument, personOf, provePhone, stepOf } from '../suppor
 import {
   openSmJwe,
   openSmJws,
+  jws,
   keyedApplication,
+  smJwe,
   smKey,
   speaking,
   keyedParty,
@@ -254,6 +256,32 @@ describe('an application that knows nothing but SM2', () => {
     assert.throws(() => openSmJwe(tokens.id_token, { ...smKey('sm-enc') }))
   })
 
+  it('encrypts its signed request to our key, which is published for that', async () => {
+    const ours = (await party.keys()).find(({ use }) => use === 'enc')
+    assert.ok(ours)
+    assert.equal(ours['alg'], 'SGD_SM2_3')
+    const encrypted = (header: object = {}, to = ours) => ({
+      request: (claims: Readonly<Record<string, unknown>>) => smJwe(jws(key, claims), to, { ...header }),
+    })
+    const pushed = await party.push({}, encrypted())
+    assert.equal(pushed.answer.status, 201, await pushed.answer.clone().text())
+    const code = (await pass(pushed)).searchParams.get('code') ?? ''
+    assert.ok((await party.tokens(code, pushed)).id_token)
+    const stranger = { ...smKey('x').jwk, kid: ours['kid'] }
+    const none = (claims: Readonly<Record<string, unknown>>) => smJwe(JSON.stringify(claims), ours)
+    const wrong = [
+      encrypted({}, stranger),
+      encrypted({ alg: 'dir' }),
+      encrypted({ enc: 'A256GCM' }),
+      encrypted({ alg: 'RSA-OAEP-256' }),
+      encrypted({ kid: 'nobody' }),
+      encrypted({ zip: 'DEF' }),
+      { request: none },
+    ]
+    for (const [index, changes] of wrong.entries())
+      assert.equal(await errorOf(await party.push({}, changes)), 'invalid_request_object', `request ${index}`)
+  })
+
   it('changes its keys by itself at its own address, and a key that it withdrew signs nothing more', async () => {
     const [older, newer] = [smKey('older'), smKey('newer')]
     published = [older, newer]
@@ -299,7 +327,6 @@ describe('an application that knows nothing but SM2', () => {
   describe('is refused', () => {
     it('where a request is signed by another key, for another audience, past its time, or said to be unsigned', async () => {
       const other = smKey('sm-1')
-      const { jws } = await import('../support/keyed-party.ts')
       const encoded = (claims: object) => Buffer.from(JSON.stringify(claims)).toString('base64url')
       const requests: ((claims: Readonly<Record<string, unknown>>) => string)[] = [
         (claims) => jws(other, claims),

@@ -271,3 +271,18 @@ export function openSmJwe(token: string, key: PartyKey): { readonly header: Json
   } as never) as unknown as string
   return { header, content }
 }
+
+/** Encrypts to an SM2 key (`SGD_SM2_3`, `SGD_SM4_GCM`) with sm-crypto-v2; the header may be changed. */
+export function smJwe(content: string, to: Json, header: Json = {}): string {
+  const head = encode({ alg: 'SGD_SM2_3', enc: 'SGD_SM4_GCM', kid: to['kid'], cty: 'JWT', ...header })
+  const [cek, iv] = [randomBytes(16), randomBytes(12)]
+  const point = `04${hex(to['x'] as string)}${hex(to['y'] as string)}`
+  const encryptedKey = sm2.doEncrypt(new Uint8Array(cek), point, 1, { asn1: true })
+  const { output, tag = '' } = sm4.encrypt(new Uint8Array(Buffer.from(content)), cek.toString('hex'), {
+    mode: 'gcm',
+    iv: iv.toString('hex'),
+    associatedData: Buffer.from(head).toString('hex'),
+    outputTag: true,
+  } as never) as unknown as { output: string; tag?: string }
+  return [head, base64url(encryptedKey), iv.toString('base64url'), base64url(output), base64url(tag)].join('.')
+}
