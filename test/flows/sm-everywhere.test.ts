@@ -11,7 +11,7 @@ import type { ApplicationInput } from '#src/oidc/application.ts'
 import { startServer, type TestServer } from '../support/app.ts'
 import { openBrowser, type Browser } from '../support/browser.ts'
 import { certificates, SIGNER } from '../support/certificates.ts'
-import { attemptOf, giveDocument, personOf, provePhone, stepOf } from '../support/citizen.ts'
+import { personOf, walk } from '../support/citizen.ts'
 import {
   openSmJwe,
   openSmJws,
@@ -103,15 +103,8 @@ describe('an application that knows nothing but SM2', () => {
   const errorOf = async (pushed: Pushed) => ((await pushed.answer.json()) as { error?: string }).error
 
   /** The citizen's part: from the pushed request to the application's callback. */
-  async function pass(pushed: Pushed, browser: Browser = openBrowser(server.url)): Promise<URL> {
-    const person = await personOf('yan')
-    let page = await browser.get(pushed.path)
-    if (stepOf(page) === 'phone') page = await provePhone(server, browser, page, person.phone)
-    if (stepOf(page) === 'document') page = await giveDocument(browser, page, person)
-    if (page.location === undefined) page = await browser.post(`${attemptOf(page)}/notice`, { answer: 'agree' })
-    assert.ok(page.location, `the sign-in ended at ${page.status} ${page.url}`)
-    return new URL(page.location)
-  }
+  const pass = async (pushed: Pushed, browser: Browser = openBrowser(server.url)): Promise<URL> =>
+    new URL(await walk(server, browser, pushed.path, await personOf('yan')))
 
   async function signedIn(parameters: Record<string, string> = {}) {
     const pushed = await party.push(parameters)
