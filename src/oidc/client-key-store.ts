@@ -2,6 +2,7 @@
  * The keys of a client instance, as the engine asks for them: those of the application's file or of its own address, on
  * every curve, and, where the application is trusted by certificate, only those that a chain leads to a trusted root.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { importJWK, SGD_SM3_SM2, SM2_CURVE, speakingSm2Key, type JWK, type Sm2Key } from 'jose'
 import type { Client } from 'oidc-provider'
 import type { Application } from './application.ts'
@@ -43,7 +44,11 @@ async function spoken(key: ClientKey, { alg, signature }: Dialect): Promise<obje
 /** A chain is looked at again after this, so that a certificate ends a client's key on time. */
 const certifiedMs = 60_000
 
-const filledAt = new WeakMap<KeyStore, number>()
+/** When a store was filled, and under which settings: the engine makes another client only where its metadata changed. */
+interface Filled extends Pick<Application, 'dialect' | 'trust'> {
+  readonly at: number
+}
+const filled = new WeakMap<KeyStore, Filled>()
 
 /**
  * Brings the keys up to date. Called at each use of the client: the engine itself would look again only after a
@@ -65,16 +70,17 @@ export async function giveKeys(client: Client, application: Application, { keySe
     return certified(keys, trust, now())
   }
   const due = (): boolean => {
-    const at = filledAt.get(store)
-    if (at === undefined || (address !== undefined && !keySets.isFresh(address, dialect))) return true
-    return trust !== undefined && now() >= at + certifiedMs
+    const last = filled.get(store)
+    if (!last || (address !== undefined && !keySets.isFresh(address, dialect))) return true
+    if (!isDeepStrictEqual([last.dialect, last.trust], [application.dialect, application.trust])) return true
+    return trust !== undefined && now() >= last.at + certifiedMs
   }
   const fill = async (): Promise<void> => {
     const keys = await Promise.all((await keysNow()).map((key) => spoken(key, dialect)))
     // All at once, so that nobody finds the store empty.
     store.clear()
     for (const key of keys) store.add(key)
-    filledAt.set(store, now())
+    filled.set(store, { at: now(), dialect: application.dialect, trust: application.trust })
   }
   if (address !== undefined) {
     store.fresh = () => keySets.isFresh(address, dialect)

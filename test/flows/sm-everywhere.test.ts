@@ -13,6 +13,7 @@ import { openBrowser, type Browser } from '../support/browser.ts'
 import { certificates, SIGNER } from '../support/certificates.ts'
 import { attemptOf, giveDocument, personOf, provePhone, stepOf } from '../support/citizen.ts'
 import {
+  derOf,
   openSmJwe,
   openSmJws,
   jws,
@@ -237,6 +238,28 @@ describe('an application that knows nothing but SM2', () => {
       await errorOf(await keyedParty(server.url, () => standard, smKey('proof'), 'sm-dialect').push()),
       'invalid_client',
     )
+  })
+
+  it('is understood as its settings say now, whatever its dialect was before', async () => {
+    const raw = smKey('changed')
+    const der = { ...raw, sign: (input: string) => derOf(raw.sign(input)) }
+    const outcomes = async () => {
+      const push = async (spoken: PartyKey) =>
+        (await keyedParty(server.url, () => spoken, smKey('proof'), 'sm-changed').push()).answer.status
+      return [await push(raw), await push(der)]
+    }
+    const seed = (dialect?: ApplicationInput['dialect']) =>
+      server.app.applications.seed([
+        keyedApplication({
+          id: 'sm-changed',
+          ...(dialect ? { dialect } : {}),
+          credential: { jwks: { keys: [raw.jwk] } },
+        }),
+      ])
+    await seed({ signature: 'der' })
+    assert.deepEqual(await outcomes(), [401, 201])
+    await seed()
+    assert.deepEqual(await outcomes(), [201, 401])
   })
 
   it('gets what is signed for it encrypted to its own key, and only it can read that', async () => {
