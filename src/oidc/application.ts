@@ -52,6 +52,9 @@ const uri = z
 
 const pem = z.string().refine(isCertificate, 'must be a certificate in PEM')
 
+/** `C=CN, O=公积金中心, CN=housing-fund`, in the order of the certificate. */
+const subject = z.string().min(1).optional()
+
 /** What signs for an application; the first is the domestic one. */
 const signatures = ['SGD_SM3_SM2', 'ES256', 'RS256'] as const
 
@@ -112,9 +115,12 @@ const applicationSchema = z.strictObject({
     /** An app on a phone or a page without a server: it can keep no secret. */
     z.strictObject({ none: z.literal(true) }),
   ]),
-  /** Its keys count only with a certificate (`x5c`) that leads to one of these roots. */
+  /** Its keys count only with a certificate (`x5c`) of this subject that leads to one of these roots. */
   trust: z
-    .union([z.strictObject({ roots: z.array(pem).min(1) }), z.strictObject({ rootsFile: z.string() })])
+    .union([
+      z.strictObject({ roots: z.array(pem).min(1), subject }),
+      z.strictObject({ rootsFile: z.string().min(1), subject }),
+    ])
     .optional(),
   grants: z.array(grantSchema).default([]),
   /** Nobody signs in, and no token of it works, until this is taken out again. */
@@ -172,6 +178,8 @@ function* keyFaults(application: Application, smOnly: boolean): Iterable<string>
   if ('jwks' in credential && !isClientKeySet(standardKeys(credential.jwks, application.dialect ?? {})))
     yield 'credential.jwks: must be public keys only, each of them whole'
   if (application.trust && !keyed) yield 'trust: needs keys of the application'
+  if (application.trust && 'jwksUri' in credential && application.trust.subject === undefined)
+    yield 'trust.subject: say whose certificate, since the authority certifies others as well'
   if (encryption && !keyed) yield 'encryption: needs keys of the application'
   if (application.dialect && application.algorithm !== 'SGD_SM3_SM2') yield 'dialect: is of SGD_SM3_SM2 only'
   if (signedRequests && !keyed) yield 'signedRequests: needs keys of the application'

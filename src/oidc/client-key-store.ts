@@ -13,6 +13,7 @@ import { standardKeys, type Dialect } from './dialect.ts'
 
 interface Parts {
   readonly keySets: ClientKeySets
+  readonly smOnly: boolean
   readonly now: () => number
 }
 
@@ -54,11 +55,16 @@ const filled = new WeakMap<KeyStore, Filled>()
  * Brings the keys up to date. Called at each use of the client: the engine itself would look again only after a
  * signature failed, and so go on taking a key that was withdrawn; and it drops those on the SM2 curve.
  */
-export async function giveKeys(client: Client, application: Application, { keySets, now }: Parts): Promise<void> {
+export async function giveKeys(
+  client: Client,
+  application: Application,
+  { keySets, smOnly, now }: Parts,
+): Promise<void> {
   const { asymmetricKeyStore: store } = client as unknown as { asymmetricKeyStore: KeyStore }
   const { credential, dialect = {} } = application
   // Roots in a file that nobody has read are no roots: then no key counts.
-  const trust = application.trust && { roots: 'roots' in application.trust ? application.trust.roots : [] }
+  const { subject } = application.trust ?? {}
+  const trust = application.trust && { roots: 'roots' in application.trust ? application.trust.roots : [], subject }
   const address = 'jwksUri' in credential ? credential.jwksUri : undefined
   if (!('jwks' in credential) && address === undefined) return
 
@@ -67,7 +73,7 @@ export async function giveKeys(client: Client, application: Application, { keySe
       'jwks' in credential
         ? parseClientKeys(standardKeys(credential.jwks, dialect))
         : await keySets.of(address as string, dialect)
-    return certified(keys, trust, now())
+    return certified(keys, trust, { smOnly, now: now() })
   }
   const due = (): boolean => {
     const last = filled.get(store)

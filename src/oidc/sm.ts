@@ -176,6 +176,7 @@ export interface SmProviderParts {
   /** Told before a session is destroyed. */
   readonly onSessionEnd: (uid: string) => Promise<void>
   readonly keySets: ClientKeySets
+  readonly smOnly: boolean
   readonly now: () => number
   /** The acr an application may be told (engine trap 6). */
   readonly acrFor: (application: Application | undefined, acr: string | undefined) => string | undefined

@@ -10,7 +10,7 @@ import { exportJWK, generateKeyPair, importPKCS8, importX509, SignJWT } from 'jo
 import type { ApplicationInput } from '#src/oidc/application.ts'
 import { startServer, type TestServer } from '../support/app.ts'
 import { openBrowser, type Browser } from '../support/browser.ts'
-import { certificates, SIGNER } from '../support/certificates.ts'
+import { certificates, SIGNER, type Party } from '../support/certificates.ts'
 import { attemptOf, giveDocument, personOf, provePhone, stepOf } from '../support/citizen.ts'
 import {
   derOf,
@@ -49,6 +49,7 @@ describe('an application that knows nothing but SM2', () => {
   const directory = temporaryDirectories()
   let server: TestServer
   let receiver: Server
+  let host: string
   const logoutTokens: string[] = []
   let published: readonly PartyKey[] = []
   let party: KeyedParty
@@ -64,7 +65,7 @@ describe('an application that knows nothing but SM2', () => {
       })
     })
     await new Promise<void>((done) => receiver.listen(0, '127.0.0.1', done))
-    const host = `localhost:${(receiver.address() as AddressInfo).port}`
+    host = `localhost:${(receiver.address() as AddressInfo).port}`
     const keys = { credential: { jwks: { keys: [key.jwk] } } }
     server = await startServer({
       applications: [
@@ -345,6 +346,36 @@ describe('an application that knows nothing but SM2', () => {
     for (const id of ['bare', 'foreign', 'unrooted']) assert.equal(await push(id), 401, id)
     server.clock.advance(31 * 86_400_000)
     assert.equal(await push('holder'), 401, 'the certificate has ended')
+  })
+
+  it('is known at its own address by its own certificate, and not by another that the same authority gave', async function () {
+    needsOpenssl(this)
+    const issue = certificates(directory())
+    const root = issue({})
+    const certified = async (by: Party, name: string) => {
+      const leaf = issue({ by, name, extensions: SIGNER })
+      const privateKey = await importPKCS8(readFileSync(leaf.key, 'utf8').trim(), 'SGD_SM3_SM2', { extractable: true })
+      const key = smKey('certified', (await exportJWK(privateKey)).d)
+      return { ...key, jwk: { ...key.jwk, x5c: [leaf.text] } }
+    }
+    const seed = (trust: NonNullable<ApplicationInput['trust']>) =>
+      server.app.applications.seed([
+        keyedApplication({ id: 'sm-certified', trust, credential: { jwksUri: `http://${host}/keys` } }),
+      ])
+    const push = async (key: PartyKey) => {
+      published = [key]
+      server.clock.advance(61_000)
+      return (await keyedParty(server.url, () => key, smKey('proof'), 'sm-certified').push()).answer.status
+    }
+    await assert.rejects(seed({ roots: [root.pem] }), /trust\.subject/)
+    await seed({ roots: [root.pem], subject: 'C=XX, CN=our office' })
+    assert.equal(await push(await certified(root, 'our office')), 201)
+    for (const name of ['another office', 'our office, CN=our office', 'x, CN=our office'])
+      assert.equal(await push(await certified(root, name)), 401, name)
+    // Nothing but SM2 is computed with here, to trust somebody as well.
+    const foreign = issue({ kind: 'ec' })
+    await seed({ roots: [foreign.pem], subject: 'C=XX, CN=our office' })
+    assert.equal(await push(await certified(foreign, 'our office')), 401)
   })
 
   describe('is refused', () => {
