@@ -188,6 +188,32 @@ describe('an application that knows nothing but SM2', () => {
     }
   })
 
+  it('calls an API that its file got later, without a page that asks the citizen nothing', async () => {
+    const seed = (apis: ApplicationInput['apis']) =>
+      server.app.applications.seed([
+        keyedApplication({ id: 'sm-later', apis, credential: { jwks: { keys: [key.jwk] } }, grants: granted() }),
+      ])
+    await seed([])
+    const later = keyedParty(server.url, () => key, smKey('proof'), 'sm-later')
+    const browser = openBrowser(server.url)
+    await pass(await later.push({ scope: 'openid profile' }), browser)
+    await seed([{ resource: api, scopes: ['records.read'] }])
+    const pushed = await later.push({ scope: 'openid profile records.read', resource: api })
+    const { location } = await browser.get(pushed.path)
+    const tokens = await later.tokens(new URL(location ?? '').searchParams.get('code') ?? '', pushed)
+    const { payload } = openSmJws(await (await later.userinfo(tokens.access_token)).text(), await later.keys())
+    assert.equal(payload['name'], (await personOf('yan')).name)
+    const refresh = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token, resource: api }
+    const { access_token: accessToken } = (await (await later.token(refresh)).json()) as { access_token: string }
+    assert.equal(openSmJws(accessToken, await later.keys()).payload['scope'], 'records.read')
+    // What the operator takes away again ends for what is out as well.
+    await seed([{ resource: api, scopes: ['records.write'] }])
+    const left = (await (await later.token(refresh)).json()) as { access_token: string }
+    assert.equal(openSmJws(left.access_token, await later.keys()).payload['scope'] ?? '', '')
+    await seed([])
+    assert.equal(((await (await later.token(refresh)).json()) as { error: string }).error, 'invalid_target')
+  })
+
   it('is told of a sign-out by a logout token that SM2 signs', async () => {
     const { browser } = await signedIn()
     const page = await browser.get('/session/end')
