@@ -1,7 +1,7 @@
 /**
  * The public keys of an application, whether they stand in its file or at its own address. Keys of kinds that we do not
- * know are left out (RFC 7517 §5); a set with a private or symmetric key, with a key that is none, or with too many is refused
- * whole.
+ * know are left out (RFC 7517 §5); a set with a private or symmetric key, with a key that is none, or with too many is
+ * refused whole.
  */
 import { createPublicKey } from 'node:crypto'
 import { z } from 'zod'
