@@ -3,7 +3,7 @@
  * every curve, and, where the application is trusted by certificate, only those that a chain leads to a trusted root.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { importJWK, SGD_SM3_SM2, SM2_CURVE, speakingSm2Key, type JWK, type Sm2Key } from 'jose'
+import { importJWK, SGD_SM2_3, SGD_SM3_SM2, SM2_CURVE, speakingSm2Key, type JWK, type Sm2Key } from 'jose'
 import type { Client } from 'oidc-provider'
 import type { Application } from './application.ts'
 import { certified } from './client-certificates.ts'
@@ -33,8 +33,8 @@ export const keyBehind = (entry: object): Sm2Key | undefined => speaking.get(ent
 
 /** The entry of a key; the engine asks for it by the name that its tokens carry. */
 async function spoken(key: ClientKey, { alg, signature }: Dialect): Promise<object> {
-  const isSm2 = key['crv'] === SM2_CURVE && key.use !== 'enc'
-  if (!isSm2 || (alg === undefined && signature === undefined)) return { ...key }
+  const signs = key['crv'] === SM2_CURVE && key.use !== 'enc' && key.alg !== SGD_SM2_3
+  if (!signs || (alg === undefined && signature === undefined)) return { ...key }
   const entry = { ...key, alg: alg ?? SGD_SM3_SM2 }
   const { kty, x, y } = key as JWK
   const imported = (await importJWK({ kty, crv: SM2_CURVE, x, y } as JWK, SGD_SM3_SM2)) as Sm2Key

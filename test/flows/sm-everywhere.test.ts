@@ -267,6 +267,22 @@ describe('an application that knows nothing but SM2', () => {
     )
   })
 
+  it('signs nothing with a key that its set says to be for encryption, in whatever dialect', async () => {
+    const bare = { jwks: { keys: [key.jwk, { ...encryptionKey.jwk, alg: 'SGD_SM2_3' }] } }
+    const marked = { jwks: { keys: [key.jwk, { ...encryptionKey.jwk, use: 'enc' }] } }
+    const spelt = (one: PartyKey) => ({ ...one, sign: (input: string) => derOf(one.sign(input)) })
+    const status = async (one: PartyKey) =>
+      (await keyedParty(server.url, () => one, smKey('proof'), 'sm-two').push()).answer.status
+    for (const credential of [bare, marked]) {
+      await server.app.applications.seed([keyedApplication({ id: 'sm-two', credential })])
+      assert.deepEqual([await status(key), await status(encryptionKey)], [201, 401])
+      await server.app.applications.seed([
+        keyedApplication({ id: 'sm-two', credential, dialect: { signature: 'der' } }),
+      ])
+      assert.deepEqual([await status(spelt(key)), await status(spelt(encryptionKey))], [201, 401])
+    }
+  })
+
   it('is understood as its settings say now, whatever its dialect was before', async () => {
     const raw = smKey('changed')
     const der = { ...raw, sign: (input: string) => derOf(raw.sign(input)) }
