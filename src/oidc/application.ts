@@ -79,7 +79,7 @@ const applicationSchema = z.strictObject({
   algorithm: z.enum(signatures),
   /** Where its library calls SM2 otherwise than GM/T 0125. */
   dialect: dialectSchema.optional(),
-  /** Under a mixed policy an application without SM algorithms says why and until when (DESIGN D17). */
+  /** Under a mixed policy an application that uses other algorithms than SM says why and until when (DESIGN D17). */
   exception: z.strictObject({ reason: bilingual, until: date }).optional(),
   /** When a `legacy` application will have changed. */
   legacyUntil: date.optional(),
@@ -207,6 +207,11 @@ function* grantFaults(application: Application, now: number): Iterable<string> {
   }
 }
 
+/** In what is signed for it, for the APIs it calls, and encrypted to it. */
+const usesSmAlone = ({ algorithm, apis, encryption }: Application): boolean =>
+  [algorithm, ...apis.map((api) => api.algorithm)].every((name) => name === 'SGD_SM3_SM2') &&
+  (encryption === undefined || keyManagement[encryption.alg].sm)
+
 /** The rules that span several members, as `path: what is wrong`. */
 function* faultsOf(application: Application, { smOnly, production, now }: ApplicationPolicy): Iterable<string> {
   const profile = profileOf(application)
@@ -220,9 +225,9 @@ function* faultsOf(application: Application, { smOnly, production, now }: Applic
   if (application.level > profile.top) yield `level: above ${profile.top} needs the profile high`
   if (profile.withoutPkce && !application.legacyUntil) yield 'legacyUntil: say when it will have changed'
   if (application.legacyUntil && past(application.legacyUntil, now)) yield 'legacyUntil: is past'
-  if (application.algorithm === 'SGD_SM3_SM2') return
-  if (smOnly) yield 'algorithm: only SGD_SM3_SM2 under crypto.policy sm-only'
-  else if (!application.exception) yield 'exception: say why no SM algorithm, and until when'
+  if (smOnly && application.algorithm !== 'SGD_SM3_SM2') yield 'algorithm: only SGD_SM3_SM2 under crypto.policy sm-only'
+  if (smOnly || usesSmAlone(application)) return
+  if (!application.exception) yield 'exception: say why no SM algorithm, and until when'
   else if (past(application.exception.until, now)) yield 'exception.until: is past'
 }
 
