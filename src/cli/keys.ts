@@ -92,10 +92,18 @@ const commands: Readonly<
   restore: { takes: ['from'], needs: 'from' },
 }
 
+/** An id may begin with a hyphen, as one thumbprint in 64 does, and would be taken for an option. */
+const withKid = (args: readonly string[]): string[] => {
+  const at = args.indexOf('--kid')
+  return at < 0 || at + 1 === args.length
+    ? [...args]
+    : [...args.slice(0, at), `--kid=${args[at + 1]}`, ...args.slice(at + 2)]
+}
+
 /** @throws UsageError */
 function understood(args: readonly string[]) {
   try {
-    const { positionals, values } = parseArgs({ args: [...args], allowPositionals: true, options })
+    const { positionals, values } = parseArgs({ args: withKid(args), allowPositionals: true, options })
     const [command = '', what, ...more] = positionals
     const known = Object.hasOwn(commands, command) ? commands[command] : undefined
     const given = Object.keys(values)

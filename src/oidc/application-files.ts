@@ -19,7 +19,8 @@ function resolveTrust(application: Application): Application {
     /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g,
   )
   if (!roots?.every(isCertificate)) throw new Error(`${trust.rootsFile} holds no certificates in PEM`)
-  return { ...application, trust: { roots } }
+  const { rootsFile: _, ...rest } = trust
+  return { ...application, trust: { ...rest, roots } }
 }
 
 /** Reads what an application's file points to, so that the store holds it whole, and no secret in the open. */

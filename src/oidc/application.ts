@@ -52,6 +52,9 @@ const uri = z
 
 const pem = z.string().refine(isCertificate, 'must be a certificate in PEM')
 
+/** `C=CN, O=公积金中心, CN=housing-fund`, in the order of the certificate. */
+const subject = z.string().min(1).optional()
+
 /** What signs for an application; the first is the domestic one. */
 const signatures = ['SGD_SM3_SM2', 'ES256', 'RS256'] as const
 
@@ -76,7 +79,7 @@ const applicationSchema = z.strictObject({
   algorithm: z.enum(signatures),
   /** Where its library calls SM2 otherwise than GM/T 0125. */
   dialect: dialectSchema.optional(),
-  /** Under a mixed policy an application without SM algorithms says why and until when (DESIGN D17). */
+  /** Under a mixed policy an application that uses other algorithms than SM says why and until when (DESIGN D17). */
   exception: z.strictObject({ reason: bilingual, until: date }).optional(),
   /** When a `legacy` application will have changed. */
   legacyUntil: date.optional(),
@@ -112,9 +115,12 @@ const applicationSchema = z.strictObject({
     /** An app on a phone or a page without a server: it can keep no secret. */
     z.strictObject({ none: z.literal(true) }),
   ]),
-  /** Its keys count only with a certificate (`x5c`) that leads to one of these roots. */
+  /** Its keys count only with a certificate (`x5c`) of this subject that leads to one of these roots. */
   trust: z
-    .union([z.strictObject({ roots: z.array(pem).min(1) }), z.strictObject({ rootsFile: z.string() })])
+    .union([
+      z.strictObject({ roots: z.array(pem).min(1), subject }),
+      z.strictObject({ rootsFile: z.string().min(1), subject }),
+    ])
     .optional(),
   grants: z.array(grantSchema).default([]),
   /** Nobody signs in, and no token of it works, until this is taken out again. */
@@ -172,6 +178,8 @@ function* keyFaults(application: Application, smOnly: boolean): Iterable<string>
   if ('jwks' in credential && !isClientKeySet(standardKeys(credential.jwks, application.dialect ?? {})))
     yield 'credential.jwks: must be public keys only, each of them whole'
   if (application.trust && !keyed) yield 'trust: needs keys of the application'
+  if (application.trust && 'jwksUri' in credential && application.trust.subject === undefined)
+    yield 'trust.subject: say whose certificate, since the authority certifies others as well'
   if (encryption && !keyed) yield 'encryption: needs keys of the application'
   if (application.dialect && application.algorithm !== 'SGD_SM3_SM2') yield 'dialect: is of SGD_SM3_SM2 only'
   if (signedRequests && !keyed) yield 'signedRequests: needs keys of the application'
@@ -199,6 +207,11 @@ function* grantFaults(application: Application, now: number): Iterable<string> {
   }
 }
 
+/** In what is signed for it, for the APIs it calls, and encrypted to it. */
+const usesSmAlone = ({ algorithm, apis, encryption }: Application): boolean =>
+  [algorithm, ...apis.map((api) => api.algorithm)].every((name) => name === 'SGD_SM3_SM2') &&
+  (encryption === undefined || keyManagement[encryption.alg].sm)
+
 /** The rules that span several members, as `path: what is wrong`. */
 function* faultsOf(application: Application, { smOnly, production, now }: ApplicationPolicy): Iterable<string> {
   const profile = profileOf(application)
@@ -212,9 +225,9 @@ function* faultsOf(application: Application, { smOnly, production, now }: Applic
   if (application.level > profile.top) yield `level: above ${profile.top} needs the profile high`
   if (profile.withoutPkce && !application.legacyUntil) yield 'legacyUntil: say when it will have changed'
   if (application.legacyUntil && past(application.legacyUntil, now)) yield 'legacyUntil: is past'
-  if (application.algorithm === 'SGD_SM3_SM2') return
-  if (smOnly) yield 'algorithm: only SGD_SM3_SM2 under crypto.policy sm-only'
-  else if (!application.exception) yield 'exception: say why no SM algorithm, and until when'
+  if (smOnly && application.algorithm !== 'SGD_SM3_SM2') yield 'algorithm: only SGD_SM3_SM2 under crypto.policy sm-only'
+  if (smOnly || usesSmAlone(application)) return
+  if (!application.exception) yield 'exception: say why no SM algorithm, and until when'
   else if (past(application.exception.until, now)) yield 'exception.until: is past'
 }
 

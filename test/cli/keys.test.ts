@@ -231,6 +231,13 @@ describe('npm run keys', () => {
         )
       })
 
+    it('takes an id that begins with a hyphen, as one thumbprint in 64 does', async () => {
+      const where = await created()
+      for (const now of [[], ['--now']])
+        assert.match((await keys(where, 'retire', '--kid', '-_A', ...now)).err, /there is no key -_A;/)
+      assert.match((await keys(where, 'retire', '--kid')).err, /^Usage/)
+    })
+
     it('never takes the keys of subjects and rows, and knows when there is no such key', async () => {
       const where = await created()
       for (const kid of ['pairwise-1', 'rows-1'])
