@@ -47,7 +47,8 @@ async function enter(application: Browser): Promise<{ page: Page; asked: boolean
 }
 
 async function verified(page: Page, alg: string): Promise<Record<string, unknown>> {
-  const token = /id="id-token">([\w.-]+)</.exec(page.text)?.[1] ?? ''
+  const token = /id="id-token">([\w.-]+)</.exec(page.text)?.[1]
+  assert.ok(token, `the application shows no ID token: ${/<main[^]*<\/main>/.exec(page.text)?.[0] ?? page.text}`)
   const [header = '', payload = '', signature = ''] = token.split('.')
   const { kid, alg: named } = JSON.parse(bytes(header).toString()) as { kid: string; alg: string }
   assert.equal(named, alg)
