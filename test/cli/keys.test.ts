@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, copyFileSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { runKeys } from '#src/cli/keys.ts'
@@ -318,6 +318,15 @@ describe('npm run keys', () => {
       const env = { YIHAO_KEYS__KEK__ENVIRONMENT: 'SEAL' }
       assert.ok(await loadKeys(keysIn(where, env), { env: { SEAL: text } }))
     })
+  })
+
+  it('run by root leaves the key file to its owner, as the user of a key daemon', async function () {
+    if (process.getuid?.() !== 0) this.skip()
+    const where = await created()
+    chownSync(keyFile(where), 2001, 2000)
+    assert.equal((await keys(where, 'rotate', '--alg', 'ES256')).code, 0)
+    const { uid, gid, mode } = statSync(keyFile(where))
+    assert.deepEqual([uid, gid, mode & 0o777], [2001, 2000, 0o600])
   })
 
   it('exits with 2 and a remedy where there are no keys, and for what it does not understand', async () => {
