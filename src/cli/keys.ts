@@ -92,9 +92,17 @@ const commands: Readonly<
   restore: { takes: ['from'], needs: 'from' },
 }
 
+/** A key id may begin with a dash, and one in 64 does; `parseArgs` would take it for an option. */
+function withKid(args: readonly string[]): string[] {
+  const at = args.indexOf('--kid')
+  const kid = at < 0 ? undefined : args[at + 1]
+  if (kid === undefined || Object.hasOwn(options, kid.replace(/^--/, ''))) return [...args]
+  return [...args.slice(0, at), `--kid=${kid}`, ...args.slice(at + 2)]
+}
+
 function parsed(args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], allowPositionals: true, options })
+    return parseArgs({ args: withKid(args), allowPositionals: true, options })
   } catch (error) {
     throw new UsageError(`${(error as Error).message}\n\n${usage}`)
   }
