@@ -2,13 +2,14 @@
  * An application (relying party) as its file says it: profile (DESIGN D12), sector, algorithm, addresses, credential,
  * and the claims it is granted, each with its legal basis (D7; PIPL 13, 17, 23, 34–35). What is missing is refused.
  */
+import type { JWK } from 'jose'
 import { z } from 'zod'
 import { AppError } from '#src/errors.ts'
 import { isSector } from '#src/identity/subject.ts'
 import { isCertificate } from './client-certificates.ts'
 import { isClientKeySet } from './client-keys.ts'
 import { dialectSchema, standardKeys } from './dialect.ts'
-import { contentEncryption, encryptable, keyManagement, type KeyManagement } from './encryption.ts'
+import { contentEncryption, encryptable, isEncryptionKey, keyManagement, type KeyManagement } from './encryption.ts'
 import { profileNames, profileOf } from './profile.ts'
 
 const bilingual = z.strictObject({ zh: z.string().min(1), en: z.string().min(1) })
@@ -148,6 +149,8 @@ const yearMs = 366 * dayMs
 const past = (day: string, now: number) => Date.parse(day) + dayMs <= now
 const isLocal = (address: string) => ['localhost', '127.0.0.1', '[::1]'].includes(new URL(address).hostname)
 
+const credentialWords = { key: 'keys (jwks, jwksFile or jwksUri)', secret: 'a secret', none: 'none' } as const
+
 function credentialKind({ credential }: Application): 'key' | 'secret' | 'none' {
   if ('none' in credential) return 'none'
   return 'jwks' in credential || 'jwksFile' in credential || 'jwksUri' in credential ? 'key' : 'secret'
@@ -175,8 +178,12 @@ function* addressFaults(application: Application): Iterable<string> {
 function* keyFaults(application: Application, smOnly: boolean): Iterable<string> {
   const { credential, encryption, signedRequests, apis } = application
   const keyed = credentialKind(application) === 'key'
-  if ('jwks' in credential && !isClientKeySet(standardKeys(credential.jwks, application.dialect ?? {})))
-    yield 'credential.jwks: must be public keys only, each of them whole'
+  const set = 'jwks' in credential ? standardKeys(credential.jwks, application.dialect ?? {}) : undefined
+  const keys = (set as { readonly keys: readonly JWK[] } | undefined)?.keys ?? []
+  if (set && !isClientKeySet(set))
+    yield 'credential.jwks: must be public keys only, each of them whole and on a curve known here'
+  else if (set && encryption && !keys.some((key) => isEncryptionKey(key, encryption.alg)))
+    yield `encryption.alg: none of its keys is one for ${encryption.alg} (without "use" and "alg", or with "enc" and that)`
   if (application.trust && !keyed) yield 'trust: needs keys of the application'
   if (application.trust && 'jwksUri' in credential && application.trust.subject === undefined)
     yield 'trust.subject: say whose certificate, since the authority certifies others as well'
@@ -220,7 +227,7 @@ function* faultsOf(application: Application, { smOnly, production, now }: Applic
   yield* keyFaults(application, smOnly)
   if (production && application.demo) yield 'demo: the demo applications have no place in production'
   if (!profile.credentials.includes(credentialKind(application))) {
-    yield `credential: the profile ${application.profile} takes ${profile.credentials.join(' or ')}`
+    yield `credential: the profile ${application.profile} takes ${profile.credentials.map((kind) => credentialWords[kind]).join(' or ')}`
   }
   if (application.level > profile.top) yield `level: above ${profile.top} needs the profile high`
   if (profile.withoutPkce && !application.legacyUntil) yield 'legacyUntil: say when it will have changed'
@@ -231,12 +238,18 @@ function* faultsOf(application: Application, { smOnly, production, now }: Applic
   else if (past(application.exception.until, now)) yield 'exception.until: is past'
 }
 
+function sentenceOf({ code, message }: z.core.$ZodIssue): string {
+  if (message.endsWith('received undefined')) return 'is missing'
+  // Of the members only `credential` and `trust` are one of several forms.
+  return code === 'invalid_union' ? 'has none of its forms (config/applications/README.md)' : message
+}
+
 /** @throws AppError `config_invalid` naming the application and every fault */
 export function parseApplication(input: unknown, policy: ApplicationPolicy): Application {
   const parsed = applicationSchema.safeParse(input)
   const faults = parsed.success
     ? [...faultsOf(parsed.data, policy)]
-    : parsed.error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`)
+    : parsed.error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${sentenceOf(issue)}`)
   if (!parsed.success || faults.length > 0) {
     const id = typeof input === 'object' && input !== null && 'id' in input ? String(input.id) : '(no id)'
     throw new AppError('config_invalid', { detail: `application ${id}:\n  ${faults.join('\n  ')}` })
@@ -249,7 +262,12 @@ export function grantsInForce(application: Application, now: number): readonly C
   return application.grants.filter(({ review }) => !past(review, now))
 }
 
-/** May it be used now? A suspended one may not, nor one whose time as an exception or a legacy is up. */
-export function inService({ suspended, exception, legacyUntil }: Application, now: number): boolean {
-  return !suspended && ![exception?.until, legacyUntil].some((day) => day !== undefined && past(day, now))
+/**
+ * May it be used now? A suspended one may not, nor one whose time as an exception or a legacy is up, nor one that needs
+ * more than SM and was stored before the policy became `sm-only`.
+ */
+export function inService(application: Application, { smOnly, now }: Omit<ApplicationPolicy, 'production'>): boolean {
+  const { suspended, exception, legacyUntil } = application
+  if (suspended || (smOnly && !usesSmAlone(application))) return false
+  return ![exception?.until, legacyUntil].some((day) => day !== undefined && past(day, now))
 }

@@ -160,7 +160,8 @@ function configuration(parts: ProviderParts): Configuration {
       now,
       findClient: async (id) => {
         const application = await applications.get(id)
-        return application && inService(application, now()) ? clientMetadata(application, now()) : undefined
+        const policy = { smOnly: config.crypto.policy === 'sm-only', now: now() }
+        return application && inService(application, policy) ? clientMetadata(application, now()) : undefined
       },
     }),
     cookies: cookies(parts),
