@@ -2,14 +2,14 @@
 import { strict as assert } from 'node:assert'
 import { parseApplication, type ApplicationInput } from '#src/oidc/application.ts'
 import { soon } from '../support/app.ts'
-import { keyedApplication, smKey } from '../support/keyed-party.ts'
+import { es256Key, keyedApplication, smKey } from '../support/keyed-party.ts'
 
 describe('an application that uses other algorithms than SM', () => {
   const exception = { reason: { zh: '库不支持国密', en: 'Its library has no SM' }, until: soon() }
   const policy = (smOnly: boolean) => ({ smOnly, production: false, now: Date.now() })
   const parse = (changes: Partial<ApplicationInput>, smOnly = false) =>
     parseApplication(
-      keyedApplication({ credential: { jwks: { keys: [smKey('sm').jwk] } }, ...changes }),
+      keyedApplication({ credential: { jwks: { keys: [smKey('sm').jwk, es256Key('es').jwk] } }, ...changes }),
       policy(smOnly),
     )
   const uses: Readonly<Record<string, Partial<ApplicationInput>>> = {

@@ -167,13 +167,13 @@ describe('Key daemon', function () {
     })
 
     it('another server while one keeps it busy', async () => {
-      const rows = () => new Promise<Buffer>(() => {})
-      const socket = await daemonFor({ rows }, { deadlineMs: 5000, outstanding: 2 })
+      const stuck = Promise.withResolvers<Buffer>()
+      const socket = await daemonFor({ rows: () => stuck.promise }, { deadlineMs: 5000, outstanding: 2 })
       const [one, other] = [await rawSocket(socket), await rawSocket(socket)]
       for (const id of [1, 2]) one.say({ id, op: 'mac', name: 'rows', text: '' })
       other.say(health(1))
       assert.deepEqual(await other.next(), { id: 1, result: true })
-      daemons = []
+      stuck.resolve(Buffer.alloc(32))
     })
 
     it('what it was asked before it was told to end', async () => {
