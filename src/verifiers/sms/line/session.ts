@@ -42,7 +42,6 @@ export async function openSession(socket: Socket, protocol: Protocol, options: S
   const read = pduReader(protocol)
   let sequence = 0
   let ended = false
-  let admitted = false
 
   const end = (): void => {
     if (ended) return
@@ -99,7 +98,8 @@ export async function openSession(socket: Socket, protocol: Protocol, options: S
   }
 
   const takeQuestion = async (pdu: Pdu): Promise<void> => {
-    if (!admitted) return end()
+    // What comes with the answer to our login is served once that has been found right.
+    if (!(await admitted)) return
     try {
       const answer = await protocol.answer(pdu)
       if (answer && !ended) write({ ...answer, sequence: pdu.sequence })
@@ -126,14 +126,19 @@ export async function openSession(socket: Socket, protocol: Protocol, options: S
   beating.unref()
   socket.on('data', take).on('error', end).on('close', end)
 
-  const login = protocol.login()
-  try {
+  const logIn = async (): Promise<void> => {
+    const login = protocol.login()
     login.check(await ask(login.command, login.body, options.patienceMs))
-    admitted = true
-  } catch (error) {
+  }
+  const entering = logIn()
+  const admitted = entering.then(
+    () => true,
+    () => false,
+  )
+  await entering.catch((error: unknown) => {
     end()
     throw error
-  }
+  })
 
   return {
     ask,
