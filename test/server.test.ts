@@ -72,9 +72,7 @@ describe('a server that cannot start', () => {
     await createKeys(config.keys, 'development')
     const { register } = config
     const storeFor = (name: string) => ({ kind: 'sqlite', file: join(where, `${name}.db`) }) as const
-    for (const [path, change] of [
-      ['register.http', { register: { ...register, kind: 'http' } }],
-    ] as const)
+    for (const [path, change] of [['register.http', { register: { ...register, kind: 'http' } }]] as const)
       await assert.rejects(
         createApp({ ...config, ...change, storage: storeFor(path) }, { applications: [] }),
         (error) => {

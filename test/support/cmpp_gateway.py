@@ -4,7 +4,8 @@ Arguments: version, account, secret. Prints its port, then one JSON line for eve
 test, terminate, answer, end, and violation for whatever the tables do not allow. Reads commands as JSON lines:
 {"mode": ...}, {"report": {"id", "stat", "number": 21 or 32}}, {"write": text}, {"test": true}, {"hang-up": true},
 {"terminate": true}, {"raw": hex}.
-Modes: right; silent (no answer to CONNECT); forged (AuthenticatorISMG of another secret); refuse (status 3);
+Modes: right; silent (no answer to CONNECT); late (CONNECT answered
+after 0.2 s); forged (AuthenticatorISMG of another secret); refuse (status 3);
 mute (no answer to SUBMIT); half (half an answer, then nothing); garbage (a length no PDU has); foreign (the answer to
 another command); result-N; slow (SUBMIT answered after 0.4 s); deaf (no answer to ACTIVE_TEST).
 """
@@ -174,6 +175,8 @@ class Session(socketserver.BaseRequestHandler):
         say('connect', status=status, version=version, stamp=stamp)
         if mode == 'silent':
             return True
+        if mode == 'late':
+            time.sleep(0.2)
         known = b'another' if mode == 'forged' else SECRET
         packed = struct.pack(RESULT, status)
         theirs = hashlib.md5(packed + authenticator + known).digest()
