@@ -235,7 +235,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
     ...{ interactions, signIn, sessions, notices, releases, applications, directory, recorder },
     engine: engine.handler,
     links: overrides.links ?? [],
-    takeReport: gateways.takeReport,
+    reports: gateways.reports,
     ready: () => storage.audit.nodes().then(keys.healthy, () => false),
   })
 

@@ -9,12 +9,12 @@ import type { SealedArtifacts } from '../storage/sealed-artifacts.ts'
 import { createFailOver, type Member } from '../verifiers/sms/fail-over.ts'
 import type { SmsGateway } from '../verifiers/sms/gateway.ts'
 import { openGateways } from '../verifiers/sms/open.ts'
-import { createReportDesk, pullReceipts, type TakeReport } from '../verifiers/sms/receipts.ts'
+import { createReportDesk, pullReceipts, type ReportDesk } from '../verifiers/sms/receipts.ts'
 
 export interface Gateways {
   readonly sms: SmsGateway
   readonly voice: SmsGateway | undefined
-  readonly takeReport: TakeReport
+  readonly reports: ReportDesk
   close(): Promise<void>
 }
 
@@ -60,7 +60,7 @@ export function wireGateways(config: Config, overrides: Overrides, { recorder, a
 
   return {
     ...failOvers,
-    takeReport: createReportDesk(texts, keys, onReceipt),
+    reports: createReportDesk(texts, keys, onReceipt),
     async close() {
       await stopPulling()
       await Promise.all([failOvers.sms.close?.(), failOvers.voice?.close?.()])

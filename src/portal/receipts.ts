@@ -5,23 +5,31 @@
 import express, { Router } from 'express'
 import { AppError } from '#src/errors.ts'
 import { PeerFailure } from '#src/peers/signed-http.ts'
-import type { TakeReport } from '#src/verifiers/sms/receipts.ts'
+import type { ReportDesk } from '#src/verifiers/sms/receipts.ts'
 
 export interface ReceiptParts {
-  readonly takeReport: TakeReport
+  readonly reports: ReportDesk
 }
 
-export function receiptDesk({ takeReport }: ReceiptParts): Router {
+export function receiptDesk({ reports }: ReceiptParts): Router {
   const router = Router()
-  const parseReport = express.json({ limit: '64kb', type: () => true })
-  router.post('/receipts/:gateway/:key', parseReport, async (request, response, next) => {
-    const { gateway, key } = request.params as { gateway: string; key: string }
-    try {
-      if (!(await takeReport(gateway, key, request.body))) return next()
-    } catch (cause) {
-      throw cause instanceof PeerFailure ? new AppError('bad_request', { detail: 'a report', cause }) : cause
-    }
-    response.json({})
-  })
+  const parseReport = express.json({ limit: '56kb', type: () => true })
+  router.post(
+    '/receipts/:gateway/:key',
+    (request, response, next) => {
+      const { gateway, key } = request.params
+      response.locals['take'] = reports(gateway, key)
+      next(response.locals['take'] ? undefined : 'router')
+    },
+    parseReport,
+    async (request, response) => {
+      try {
+        await response.locals['take'](request.body)
+      } catch (cause) {
+        throw cause instanceof PeerFailure ? new AppError('bad_request', { detail: 'a report', cause }) : cause
+      }
+      response.json({})
+    },
+  )
   return router
 }

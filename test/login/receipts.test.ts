@@ -1,25 +1,48 @@
 import assert from 'node:assert/strict'
 import type { AuditEvent } from '#src/audit/recorder.ts'
+import { isAppError } from '#src/errors.ts'
 import { createReceiptRecord } from '#src/login/receipts.ts'
 import { PeerFailure } from '#src/peers/signed-http.ts'
+import { createSealedArtifacts } from '#src/storage/sealed-artifacts.ts'
+import { createVault } from '#src/storage/vault.ts'
 import type { SmsGateway } from '#src/verifiers/sms/gateway.ts'
 import { createReportDesk, pullReceipts } from '#src/verifiers/sms/receipts.ts'
+import { openTrail, type Trail } from '../support/trail.ts'
 
 describe('receipts on record', () => {
+  let trail: Trail
+  let take: ReturnType<typeof createReceiptRecord>
+  const receipt = { gateway: 'cmpp', reference: 'aa', delivered: true }
+  const records = async () =>
+    (await trail.storage.audit.read('node-1', 0, 100)).map(({ body }) => JSON.parse(body) as AuditEvent)
+
+  beforeEach(async () => {
+    trail = await openTrail()
+    const { storage, sealer, recorder, clock } = trail
+    const vault = createVault({ dataKeys: storage.dataKeys, sealer, id: 'artifacts', now: clock.now })
+    const artifacts = createSealedArtifacts({ artifacts: storage.artifacts, vault })
+    take = createReceiptRecord({ recorder, artifacts, now: clock.now })
+  })
+  afterEach(() => trail.close())
+
   it('say by reference what became of a code, once however often the carrier tells', async () => {
-    const records: AuditEvent[] = []
-    const spent = new Set<string>()
-    const take = createReceiptRecord({
-      recorder: { record: async (event) => void records.push(event) },
-      artifacts: { spend: async (_kind, id) => !spent.has(id) && Boolean(spent.add(id)) },
-    })
-    const receipt = { gateway: 'cmpp', reference: 'aa', delivered: true }
     await Promise.all([take(receipt), take(receipt), take(receipt)])
+    await take({ ...receipt, delivered: false })
     await take({ gateway: 'smpp', reference: 'aa', delivered: false, reason: 'code UNDELIV' })
-    assert.deepEqual(records, [
+    assert.deepEqual(await records(), [
       { type: 'challenge.delivered', outcome: 'ok', facts: { message: 'cmpp:aa' } },
       { type: 'challenge.undelivered', outcome: 'failed', reason: 'code UNDELIV', facts: { message: 'smpp:aa' } },
     ])
+  })
+
+  it('are told to be repeated where they could not be written, and are taken then', async () => {
+    const { audit } = trail.storage
+    const { append } = audit
+    Object.assign(audit, { append: () => Promise.reject(new Error('the disk is full')) })
+    await assert.rejects(take(receipt), (error) => isAppError(error, 'audit_broken'))
+    Object.assign(audit, { append })
+    await take(receipt)
+    assert.equal((await records()).length, 1)
   })
 })
 
@@ -70,9 +93,8 @@ describe('receipts that do not come by themselves', () => {
       ['aliyun', 'key'],
       ['__proto__', 'key'],
     ] as const)
-      assert.equal(await desk(name, key, {}), false)
-    assert.equal(taken.length, 0)
-    assert.equal(await desk('yunmas', 'key', {}), true)
+      assert.equal(desk(name, key), undefined)
+    await desk('yunmas', 'key')?.({})
     assert.equal(taken.length, 1)
   })
 })

@@ -35,8 +35,8 @@ export function pullReceipts(
   }
 }
 
-/** Takes a report that was posted for a gateway, if the key is the one the carrier was told. */
-export type TakeReport = (gateway: string, key: string, body: unknown) => Promise<boolean>
+/** Who takes reports for a gateway; undefined unless the key is the one that its carrier was told. */
+export type ReportDesk = (gateway: string, key: string) => ((body: unknown) => Promise<void>) | undefined
 
 const digest = (text: string) => createHash('sm3').update(text).digest()
 
@@ -45,12 +45,13 @@ export function createReportDesk(
   members: readonly Pick<Member, 'gateway'>[],
   keys: ReadonlyMap<string, string>,
   onReceipt: (receipt: Receipt) => Promise<void>,
-): TakeReport {
-  return async (name, key, body) => {
+): ReportDesk {
+  return (name, key) => {
     const due = keys.get(name)
     const gateway = members.find((member) => member.gateway.name === name)?.gateway
-    if (due === undefined || !gateway?.reported || !timingSafeEqual(digest(key), digest(due))) return false
-    for (const receipt of gateway.reported(body)) await onReceipt(receipt)
-    return true
+    if (due === undefined || !timingSafeEqual(digest(key), digest(due))) return undefined
+    return async (body) => {
+      for (const receipt of gateway?.reported?.(body) ?? []) await onReceipt(receipt)
+    }
   }
 }

@@ -1,12 +1,16 @@
 /** SMPP 3.4 against the server side of the npm package `smpp`, which knows nothing of our client. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { AddressInfo, Server } from 'node:net'
+import { readFileSync } from 'node:fs'
+import { connect, type AddressInfo, type Server } from 'node:net'
+import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls'
 import smpp, { type PDU, type Session } from 'smpp'
 import { PeerFailure, PeerRefusal } from '#src/peers/signed-http.ts'
 import type { Receipt, SmsGateway } from '#src/verifiers/sms/gateway.ts'
 import { createSmppGateway, type SmppAccount } from '#src/verifiers/sms/smpp/gateway.ts'
 import { codeText, noticeText } from '#src/verifiers/sms/texts.ts'
+import { certificates } from '../../support/certificates.ts'
+import { temporaryDirectories } from '../../support/temporary.ts'
 
 const phone = '+8619900000001'
 const city = { zh: '示例市', en: 'Example City' }
@@ -15,6 +19,7 @@ const short = { ...long, text: '【示例市一号】验证码012345，5分钟�
 const notice = noticeText({ event: 'tried', at: 1_800_000_000_000, locale: 'zh', city, hotline: '12345' })
 
 describe('the gateway over SMPP', () => {
+  const newDirectory = temporaryDirectories()
   let server: Server
   let sessions: Session[]
   let submitted: PDU[]
@@ -184,6 +189,48 @@ describe('the gateway over SMPP', () => {
   it('tells a number that is refused from a centre that fails', async () => {
     onSubmit = (session, pdu) => session.send(pdu.response({ command_status: 0x0b }))
     await assert.rejects(make().send(phone, short), PeerRefusal)
+  })
+
+  it('speaks TLS where told to, to a certificate that it trusts for this host, and sends nothing otherwise', async () => {
+    const { port } = server.address() as AddressInfo
+    const issue = certificates(newDirectory())
+    const ca = issue({ kind: 'rsa' })
+    const leaf = issue({
+      kind: 'rsa',
+      by: ca,
+      extensions: ['basicConstraints=CA:FALSE', 'subjectAltName=IP:127.0.0.1'],
+    })
+    const other = issue({
+      kind: 'rsa',
+      by: ca,
+      extensions: ['basicConstraints=CA:FALSE', 'subjectAltName=IP:127.0.0.2'],
+    })
+    const trusted = getCACertificates('default')
+    const fronts = [leaf, other].map(({ pem, key }) =>
+      createTlsServer({ cert: pem, key: readFileSync(key) }, (socket) => {
+        const inner = connect(port, '127.0.0.1')
+        socket.pipe(inner).pipe(socket)
+        for (const end of [socket, inner]) end.on('error', () => inner.destroy())
+      }).on('tlsClientError', () => undefined),
+    )
+    try {
+      const [right, wrong] = await Promise.all(
+        fronts.map(async (front) => {
+          await once(front.listen(0, '127.0.0.1'), 'listening')
+          return { port: (front.address() as AddressInfo).port, tls: true }
+        }),
+      )
+      await fails(make({}, right).send(phone, short), /^connection/)
+      setDefaultCACertificates([...trusted, ca.pem])
+      await fails(make({}, wrong).send(phone, short), /^connection/)
+      await fails(make({}, { tls: true, patienceMs: 100 }).send(phone, short), /^connection/)
+      assert.equal(submitted.length, 0)
+      await make({}, right).send(phone, short)
+      assert.equal(submitted.length, 1)
+    } finally {
+      setDefaultCACertificates(trusted)
+      for (const front of fronts) front.close()
+    }
   })
 
   it('tests the line itself', async () => {

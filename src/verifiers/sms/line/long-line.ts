@@ -2,7 +2,7 @@
  * The connection to a gateway that stays: made at the start, so that receipts arrive, and made again when it is lost,
  * each time after a longer pause. A question that finds none waits for the login, within its own time.
  */
-import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { PeerFailure } from '#src/peers/signed-http.ts'
 import type { Pdu, Protocol } from './protocol.ts'
@@ -30,7 +30,9 @@ const longestPauseMs = 30_000
 
 function openSocket({ host, port, tls }: Place, patienceMs: number): Promise<Socket> {
   return new Promise((done, fail) => {
-    const socket: Socket = tls ? connectTls({ host, port, servername: host }) : connectTcp({ host, port })
+    // The certificate is checked against the host either way; SNI takes names only (RFC 6066 §3).
+    const name = isIP(host) === 0 ? { servername: host } : {}
+    const socket: Socket = tls ? connectTls({ host, port, ...name }) : connectTcp({ host, port })
     const refuse = (why: string) => () => {
       clearTimeout(timer)
       socket.destroy()
