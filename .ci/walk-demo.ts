@@ -1,15 +1,15 @@
 /**
  * Walks the demo city as its citizen: signs in at the first application, opens the second, verifies the ID token each
  * one shows with a library that is not ours (sm-crypto, Web Crypto), and, on return, signs out of both.
- * Usage: node .ci/walk-demo.ts register|return
+ * Usage: node .ci/walk-demo.ts register|return, with the YIHAO_ISSUER and YIHAO_DEMO__PORTS of the server, if any
  */
 import { strict as assert } from 'node:assert'
 import { webcrypto } from 'node:crypto'
 import smCrypto from 'sm-crypto'
 import { openBrowser, type Browser, type Page } from '../test/support/browser.ts'
 
-const issuer = 'http://localhost:3000'
-const [first, second, phone] = ['http://localhost:3001', 'http://localhost:3002', 'http://localhost:3003']
+const { YIHAO_ISSUER: issuer = 'http://localhost:3000', YIHAO_DEMO__PORTS: ports = '[3001, 3002, 3003]' } = process.env
+const [first, second, phone] = (JSON.parse(ports) as number[]).map((port) => `http://localhost:${port}`)
 const citizen = { phone: '199 0000 0001', name: '刘䶮', number: '690101 19920305 1010' }
 const newcomer = process.argv[2] === 'register'
 
@@ -47,7 +47,8 @@ async function enter(application: Browser): Promise<{ page: Page; asked: boolean
 }
 
 async function verified(page: Page, alg: string): Promise<Record<string, unknown>> {
-  const token = /id="id-token">([\w.-]+)</.exec(page.text)?.[1] ?? ''
+  const token = /id="id-token">([\w.-]+)</.exec(page.text)?.[1]
+  assert.ok(token, `the application shows no ID token: ${/<main[^]*<\/main>/.exec(page.text)?.[0] ?? page.text}`)
   const [header = '', payload = '', signature = ''] = token.split('.')
   const { kid, alg: named } = JSON.parse(bytes(header).toString()) as { kid: string; alg: string }
   assert.equal(named, alg)

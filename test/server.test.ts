@@ -65,6 +65,23 @@ describe('a server that cannot start', () => {
     })
   })
 
+  it('over a store that other keys sealed, and says so', async () => {
+    const where = directory()
+    const defaults = loadConfig('config', {})
+    const storage = { kind: 'sqlite', file: join(where, 'city.db') } as const
+    const under = async (name: string): Promise<Config> => {
+      const config = { ...defaults, storage, keys: { ...defaults.keys, directory: join(where, name), publishAhead: 1 } }
+      await createKeys(config.keys, 'development')
+      return config
+    }
+    await (await createApp(await under('keys'), { applications: [] })).close()
+    await assert.rejects(createApp(await under('others'), { applications: [] }), (error) => {
+      assert.ok(isAppError(error, 'key_invalid'), String(error))
+      assert.match(error.detail ?? '', /^these keys do not open the store; put those back/)
+      return true
+    })
+  })
+
   it('because a real register or gateway has no settings never takes the one of the demo', async () => {
     const where = directory()
     const defaults = loadConfig('config', {})

@@ -6,6 +6,7 @@ import type { Environment } from '../crypto/kek.ts'
 import { keysInUse } from '../crypto/keys-in-use.ts'
 import { openRing } from '../crypto/open-ring.ts'
 import { createSealer } from '../crypto/sealer.ts'
+import { AppError, isAppError } from '../errors.ts'
 import type { Logger } from '../http/log.ts'
 import type { SealedArtifacts } from '../storage/sealed-artifacts.ts'
 import { keysSeenKind } from '../storage/storage.ts'
@@ -14,6 +15,13 @@ interface Surroundings {
   readonly env: Environment | undefined
   readonly now: () => number
   readonly log: Logger
+}
+
+/** What this node keeps of its keys is the first thing that is opened in a store. */
+function refuseForeignStore(cause: unknown): never {
+  if (!isAppError(cause, 'sealed_value_invalid')) throw cause
+  const detail = 'these keys do not open the store; put those back that belong to it, or begin anew with neither'
+  throw new AppError('key_invalid', { detail, cause })
 }
 
 export type ServerKeys = Awaited<ReturnType<typeof openServerKeys>>
@@ -33,12 +41,14 @@ export async function openServerKeys(config: Config, { env, now, log }: Surround
     rowMac: (text: string) => current().rows(text),
     limitMac: (text: string) => current().limits(text),
     codeMacs: () => current().codes,
-    /** To be awaited before anything is signed. @throws AppError `audit_broken` */
+    /** To be awaited before anything is signed. @throws AppError `audit_broken`; `key_invalid` over a foreign store */
     follow: (recorder: Recorder, artifacts: SealedArtifacts) =>
-      keys.follow({
-        record: createKeyRecord({ artifacts, recorder, kind: keysSeenKind, node: config.audit.node }),
-        onFault,
-      }),
+      keys
+        .follow({
+          record: createKeyRecord({ artifacts, recorder, kind: keysSeenKind, node: config.audit.node }),
+          onFault,
+        })
+        .catch(refuseForeignStore),
     /** Takes up what the key file and the clock say now, instead of within two seconds. */
     async takeUp(): Promise<void> {
       await ring.look()

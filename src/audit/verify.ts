@@ -43,7 +43,8 @@ export async function openCheckpoint(
   return undefined
 }
 
-async function* inOrder<Row extends { readonly seq: number }>(read: (seq: number) => Promise<readonly Row[]>) {
+/** Every row, a page at a time. @param read gives those after a number */
+export async function* inOrder<Row extends { readonly seq: number }>(read: (seq: number) => Promise<readonly Row[]>) {
   for (let seq = beforeAll; ;) {
     const batch = await read(seq)
     yield* batch

@@ -10,7 +10,13 @@ import { sm3 } from 'jose'
 import { loadConfig, type Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { readApplicationFile } from '../oidc/application-files.ts'
-import { inService, parseApplication, type ApplicationInput, type ApplicationPolicy } from '../oidc/application.ts'
+import {
+  inService,
+  parseApplication,
+  type Application,
+  type ApplicationInput,
+  type ApplicationPolicy,
+} from '../oidc/application.ts'
 import { runHere, UsageError, type Edge } from './edge.ts'
 
 const usage = `Usage: npm run apps -- <command> [options]
@@ -72,11 +78,24 @@ function write(file: string, content: unknown): void {
   renameSync(`${file}.new`, file)
 }
 
+/** What a file does not know of itself: its name, by which the commands find it, and the channels of the settings. */
+function refuseMisplaced(config: Config, file: string, { id, channel }: Application): void {
+  const detail =
+    file !== fileOf(config, id)
+      ? `id: is ${id}, so the file must be ${fileOf(config, id)}`
+      : Object.hasOwn(config.channels, channel)
+        ? undefined
+        : `channel: the settings have none named ${channel} (channels)`
+  if (detail !== undefined) throw new AppError('config_invalid', { detail: `application ${id}:\n  ${detail}` })
+}
+
 function check(config: Config, edge: Edge): number {
   let faulty = 0
   for (const file of filesOf(config)) {
     try {
-      const { id, profile } = readApplicationFile(file, policyOf(config))
+      const application = readApplicationFile(file, policyOf(config))
+      refuseMisplaced(config, file, application)
+      const { id, profile } = application
       edge.out(`right   ${file}: ${id} (${profile})`)
     } catch (error) {
       if (!(error instanceof AppError)) throw error
@@ -92,7 +111,7 @@ function list(config: Config, edge: Edge): number {
   for (const file of filesOf(config)) {
     const application = readApplicationFile(file, policy)
     const reviews = application.grants.map(({ review }) => review).sort()
-    const state = application.suspended ? 'suspended' : inService(application, policy.now) ? 'in service' : 'time is up'
+    const state = application.suspended ? 'suspended' : inService(application, policy) ? 'in service' : 'time is up'
     const end = application.legacyUntil ?? application.exception?.until
     const { id, profile, algorithm, level } = application
     const notes = [...(end ? [`until ${end}`] : []), ...(reviews[0] ? [`next review ${reviews[0]}`] : [])]
@@ -103,14 +122,24 @@ function list(config: Config, edge: Edge): number {
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>['values']
 
+/** @throws UsageError where the file is not there or holds no JWK set */
+function setIn(file: string): { keys: { kty: string }[] } {
+  try {
+    const { keys } = JSON.parse(readFileSync(file, 'utf8')) as { keys: { kty: string }[] }
+    if (Array.isArray(keys)) return { keys }
+  } catch (cause) {
+    throw new UsageError(`${file} cannot be read as JSON: ${(cause as Error).message}`, { cause })
+  }
+  throw new UsageError(`${file} holds no JWK set: { "keys": [ … ] }`)
+}
+
 /** Without a secret of its own the application proves itself by its key, or, on a phone, not at all. */
 function credentialFor(values: Values): { credential: ApplicationInput['credential']; secret?: string } {
+  const { jwks, 'jwks-uri': jwksUri } = values
+  if (jwks !== undefined && jwksUri !== undefined) throw new UsageError('name one of --jwks and --jwks-uri')
+  if (jwksUri !== undefined) return { credential: { jwksUri } }
+  if (jwks !== undefined) return { credential: { jwks: setIn(jwks) } }
   if (values.profile === 'public') return { credential: { none: true } }
-  if (values['jwks-uri'] !== undefined) return { credential: { jwksUri: values['jwks-uri'] } }
-  if (values.jwks !== undefined) {
-    const jwks = JSON.parse(readFileSync(values.jwks, 'utf8')) as { keys: { kty: string }[] }
-    return { credential: { jwks } }
-  }
   const secret = randomBytes(32).toString('base64url')
   return { credential: { secretSm3: sm3(secret).toString('hex') }, secret }
 }

@@ -1,12 +1,12 @@
 /**
  * The process edge of `npm run audit`: verifies the audit trail without trust in the server that wrote it, prints its
- * newest checkpoints to be kept elsewhere, and finds the records of a 编号 (DESIGN D11). Reads only, also while the
- * server runs.
+ * newest checkpoints to be kept elsewhere, and finds the records of a 编号 and those of keys (DESIGN D11). Reads only,
+ * also while the server runs.
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { JWK } from 'jose'
-import { verifyTrail, type Verdict } from '../audit/verify.ts'
+import { inOrder, verifyTrail, type Verdict } from '../audit/verify.ts'
 import { loadConfig, type Config } from '../config.ts'
 import { publicKeys } from '../crypto/key-store.ts'
 import { openRing } from '../crypto/open-ring.ts'
@@ -22,6 +22,7 @@ const usage = `Usage: npm run audit -- <command> [options]
   verify            recompute the chain of every node and check each signed checkpoint
   checkpoint        print the newest signed checkpoint of each node, to be kept outside the server
   find <编号>       print the records of a reference, identities sealed
+  keys              print every change of keys, node by node
 
   --store FILE      the database; by default the one of the settings
   --public-key FILE JWK or JWK set that signed the checkpoints; by default all that keyring.json in the keys directory names
@@ -96,6 +97,14 @@ async function find(trail: AuditReader, reference: string, edge: Edge): Promise<
   return 0
 }
 
+/** What each node put on record of its keys, and of the rows that it wrapped and indexed anew. */
+async function keyChanges(trail: AuditReader, edge: Edge): Promise<number> {
+  for (const node of await trail.nodes())
+    for await (const row of inOrder((seq) => trail.read(node, seq, atMost)))
+      if (/"type":"keys?\./.test(row.body)) edge.out(shown(row))
+  return 0
+}
+
 /** The keys of this node that verify checkpoints: from the key file, whose KEK nobody needs for that, or the daemon. */
 async function keysOf(config: Config): Promise<readonly PublicJwk[]> {
   if (config.keys.kind === 'files') return publicKeys(config.keys.directory).audit
@@ -114,6 +123,7 @@ export async function runAudit(args: readonly string[], edge: Edge): Promise<num
     trail = await openAuditReader(values.store ?? config().storage.file)
     if (command === 'checkpoint') return await checkpoint(trail, edge)
     if (command === 'find') return await find(trail, reference, edge)
+    if (command === 'keys') return await keyChanges(trail, edge)
     const given = values['public-key']
     const keys = given === undefined ? await keysOf(config()) : keysIn(given)
     return await verify(trail, keys, anchorsIn(values.anchor, edge), edge)
@@ -138,7 +148,7 @@ function understood(args: readonly string[]) {
   })()
   const [command, reference = '', ...more] = positionals
   const complete =
-    command === 'find' ? reference !== '' : reference === '' && ['verify', 'checkpoint'].includes(command ?? '')
+    command === 'find' ? reference !== '' : reference === '' && ['verify', 'checkpoint', 'keys'].includes(command ?? '')
   if (!complete || more.length > 0) throw new UsageError(usage)
   return { command, reference, values }
 }

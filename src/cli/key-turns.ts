@@ -29,6 +29,8 @@ function changing(turn: Turn, change: Parameters<typeof changeKeys>[1]): Promise
   return holdingKeyLock(directory, () => changeKeys(config, change, { env: edge.env, now: () => now }))
 }
 
+const namesOf = (lines: readonly KeyLine[], member: 'use' | 'alg') => lines.map((line) => line[member]).join(', ')
+
 /** The keys of a word: `audit`, `wrapping` …; without one, those that sign tokens or open tokens to us. */
 function linesOf(what: string | undefined, alg: string | undefined): readonly KeyLine[] {
   const rotated = keyLines.filter(({ use }) => use !== 'pairwise' && use !== 'rows')
@@ -37,12 +39,23 @@ function linesOf(what: string | undefined, alg: string | undefined): readonly Ke
     what === undefined
       ? rotated.filter((line) => tokens(line.use) && (alg === undefined || line.alg === alg))
       : rotated.filter((line) => !tokens(line.use) && line.use === what && alg === undefined)
-  if (lines.length === 0) throw new UsageError('')
-  return lines
+  if (lines.length > 0) return lines
+  if (what === undefined)
+    throw new UsageError(
+      `--alg takes one of ${namesOf(
+        rotated.filter(({ use }) => tokens(use)),
+        'alg',
+      )}`,
+    )
+  const others = namesOf(
+    rotated.filter(({ use }) => !tokens(use)),
+    'use',
+  )
+  throw new UsageError(`what else is rotated is one of ${others}; --alg chooses among the keys of tokens alone`)
 }
 
 const emergency =
-  'An application that fetched the keys before meets an unknown key id: one that then fetches them anew goes on, any other refuses sign-ins until its copy runs out.'
+  'An application that fetched the keys before meets an unknown key id: one that then fetches them anew goes on (many libraries do so at most once a minute), any other refuses sign-ins until its copy runs out.'
 
 export async function rotate(
   turn: Turn,
@@ -51,7 +64,7 @@ export async function rotate(
 ): Promise<number> {
   const { config, edge } = turn
   const lines = linesOf(what, alg)
-  if (after !== undefined && !/^\d{1,9}$/.test(after)) throw new UsageError('')
+  if (after !== undefined && !/^\d{1,9}$/.test(after)) throw new UsageError('--after takes whole seconds')
   const published = lines.some(({ use }) => isPublished(use))
   const seconds = after === undefined ? (published ? config.keys.publishAhead : takeUpSeconds) : Number(after)
   let before = new Set<string>()
@@ -93,7 +106,8 @@ export function kekNamed(values: Readonly<Record<string, string | boolean | unde
     ...(typeof command === 'string' ? [{ command: argumentsIn(command) }] : []),
   ]
   const [one] = named
-  if (!one || named.length > 1) throw new UsageError('')
+  if (!one || named.length > 1)
+    throw new UsageError('name exactly one of --kek-file, --kek-environment and --kek-command')
   return one
 }
 

@@ -76,7 +76,7 @@ const options = {
   ...{ 'kek-file': text, 'kek-environment': text, 'kek-command': text },
 } as const
 
-/** The options that each command takes; the first one of those in the second list must be there. */
+/** The options that each command takes, and the one that must be there. */
 const commands: Readonly<
   Record<string, { readonly takes: readonly (keyof typeof options)[]; readonly needs?: string }>
 > = {
@@ -92,20 +92,36 @@ const commands: Readonly<
   restore: { takes: ['from'], needs: 'from' },
 }
 
+/** A key id may begin with a dash, and one in 64 does; `parseArgs` would take it for an option. */
+function withKid(args: readonly string[]): string[] {
+  const at = args.indexOf('--kid')
+  const kid = at < 0 ? undefined : args[at + 1]
+  if (kid === undefined || Object.hasOwn(options, kid.replace(/^--/, ''))) return [...args]
+  return [...args.slice(0, at), `--kid=${kid}`, ...args.slice(at + 2)]
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({ args: withKid(args), allowPositionals: true, options })
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}\n\n${usage}`)
+  }
+}
+
 /** @throws UsageError */
 function understood(args: readonly string[]) {
-  try {
-    const { positionals, values } = parseArgs({ args: [...args], allowPositionals: true, options })
-    const [command = '', what, ...more] = positionals
-    const known = Object.hasOwn(commands, command) ? commands[command] : undefined
-    const given = Object.keys(values)
-    const fits = known && given.every((name) => known.takes.some((taken) => taken === name))
-    if (!fits || (known.needs !== undefined && !given.includes(known.needs))) throw new UsageError('')
-    if (more.length > 0 || (what !== undefined && command !== 'rotate')) throw new UsageError('')
-    return { command, what, values }
-  } catch (cause) {
-    throw new UsageError(usage, { cause })
-  }
+  const { positionals, values } = parsed(args)
+  const [command = '', what, ...more] = positionals
+  const known = Object.hasOwn(commands, command) ? commands[command] : undefined
+  if (!known) throw new UsageError(command === '' ? usage : `there is no command ${command}\n\n${usage}`)
+  const { takes, needs } = known
+  const given = Object.keys(values)
+  const foreign = given.find((name) => !takes.some((taken) => taken === name))
+  if (foreign !== undefined) throw new UsageError(`${command} takes no --${foreign}`)
+  if (needs !== undefined && !given.includes(needs)) throw new UsageError(`${command} needs --${needs}`)
+  const extra = command === 'rotate' ? more[0] : what
+  if (extra !== undefined) throw new UsageError(`${command} takes no "${extra}"`)
+  return { command, what, values }
 }
 
 function run(turn: Turn, { command, what, values }: ReturnType<typeof understood>): number | Promise<number> {
@@ -130,7 +146,7 @@ export async function runKeys(args: readonly string[], edge: Edge): Promise<numb
     return await run({ config, edge, now: Date.now(), stillUnder }, asked)
   } catch (error) {
     if (!(error instanceof AppError || error instanceof UsageError)) throw error
-    edge.err(error.message === '' ? usage : error.message)
+    edge.err(error.message)
     return 2
   }
 }

@@ -61,7 +61,9 @@ export function placeOf(source: KekSource): string {
 /** Runs without a shell. What it prints is the key: it is never shown, and neither is what it says beside. */
 const printedBy = ([program = '', ...args]: readonly string[]): Promise<string> =>
   new Promise((done, fail) => {
-    execFile(program, args, { timeout: commandMs, maxBuffer: 4096, encoding: 'utf8' }, (error, stdout) => {
+    // Killed and not asked to end: while it does not, the keys would go on with no life.
+    const bounds = { timeout: commandMs, maxBuffer: 4096, killSignal: 'SIGKILL', encoding: 'utf8' } as const
+    execFile(program, args, bounds, (error, stdout) => {
       if (!error) return done(stdout)
       const why = error.killed ? `was stopped after ${commandMs / 1000} s` : `failed (${String(error.code)})`
       fail(refused(`keys.kek: the command ${why}; run it by hand as the user of the server`))

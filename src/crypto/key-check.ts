@@ -1,5 +1,5 @@
 /** Looks a node's keys over and says at once everything that is wrong with them, or should be seen to. */
-import { readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { relative } from 'node:path'
 import { AppError } from '#src/errors.ts'
 import { kekSource, openKek, type Kek } from './kek.ts'
@@ -53,8 +53,11 @@ export async function checkKeys(config: KeyConfig, { env = {}, now = Date.now }:
       return undefined
     }
   }
-  const kek: Kek | undefined = await attempt(() => openKek(kekSource(config.keys), env))
   const there = await attempt(() => readUnproven(directory))
+  // Without a key file there is nothing to ask a KEK for.
+  const kek: Kek | undefined = existsSync(keyFileIn(directory))
+    ? await attempt(() => openKek(kekSource(config.keys), env))
+    : undefined
   const file = there && kek && (await attempt(() => readKeyFile(directory, kek)))
   if (file && kek) {
     await attempt(() => refuseOrigin(directory, file, config.environment))

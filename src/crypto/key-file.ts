@@ -71,7 +71,7 @@ function missingIn(directory: string): string {
   const old = unsealedFiles(directory)
   return old.length === 0
     ? 'is missing; make the keys with: npm run keys -- create'
-    : `is missing, and ${old.join(', ')} are of an older form with unsealed keys, which is not read any more; move them away, with the store they belong to, and run: npm run keys -- create`
+    : `is missing, and ${old.join(', ')} are of an older form with unsealed keys, which is not read any more; move them and the store they belong to away, then make new keys: npm run keys -- create, or in development npm start`
 }
 
 /** What the file says, its MAC not looked at. @throws AppError `key_invalid` */

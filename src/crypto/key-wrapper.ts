@@ -1,11 +1,10 @@
 /**
- * Port: wraps data keys under a key-encryption key that never leaves it (envelope encryption). Wrapping keys have ids;
- * the current one wraps, the others still unwrap, until nothing is wrapped under them any more.
+ * Port: wraps data keys under a wrapping key that never leaves it (envelope encryption). Wrapping keys have ids; the
+ * current one wraps, the others still unwrap, until nothing is wrapped under them any more.
  */
 
 /**
- * A data key, wrapped under the key-encryption key; safe to store. `1.<id of the wrapping key>.<the rest>`: whose it is
- * can be told without unwrapping.
+ * A data key, wrapped; safe to store. `1.<id of the wrapping key>.<the rest>`: whose it is can be told without unwrapping.
  */
 export type WrappedKey = string
 

@@ -38,13 +38,16 @@ export function keysInUse<Content extends Pick<Keys, 'described'>>(ring: KeyRing
     onChange: (listener) => void listeners.push(listener),
     async follow({ record, onFault }) {
       await record(keys.described)
+      let told = keys
 
       const take = async (): Promise<void> => {
         const fresh = ring.current()
-        if (fresh === keys || closed) return
-        await record(fresh.described)
+        if (fresh === told || closed) return
+        if (fresh !== keys) await record(fresh.described)
         keys = fresh
         for (const listener of listeners) listener()
+        // A listener that failed is called again: an engine left with the old keys would sign with what is retired.
+        told = fresh
       }
       /** One at a time, and each takes up the newest keys. */
       const takeNext = (): void => {

@@ -4,6 +4,8 @@
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  constants,
+  fchownSync,
   fsyncSync,
   linkSync,
   openSync,
@@ -12,8 +14,9 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
+  type Stats,
 } from 'node:fs'
-import { writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { AppError } from '#src/errors.ts'
 
@@ -35,18 +38,22 @@ export function readOwnerFile(file: string, missing: string): string {
   }
 }
 
-export function onDisk(path: string): void {
-  const file = openSync(path, 'r')
+type Owner = Pick<Stats, 'uid' | 'gid'>
+
+export function onDisk(path: string, owner?: Owner): void {
+  // Never through a link that somebody put in its place meanwhile: the owner may be given away.
+  const file = openSync(path, owner ? constants.O_RDONLY | constants.O_NOFOLLOW : 'r')
+  if (owner) fchownSync(file, owner.uid, owner.gid)
   fsyncSync(file)
   closeSync(file)
 }
 
 /** Written beside and forced to the disk before it takes the name: a crash leaves what was there, or the whole of it. */
-function writeBeside(file: string, text: string, take: (beside: string) => void): void {
+function writeBeside(file: string, text: string, take: (beside: string) => void, owner?: Owner): void {
   const beside = `${file}.${process.pid}-${randomBytes(4).toString('hex')}.new`
   try {
     writeFileSync(beside, text, { mode: 0o600, flag: 'wx' })
-    onDisk(beside)
+    onDisk(beside, owner)
     take(beside)
   } finally {
     rmSync(beside, { force: true })
@@ -65,8 +72,9 @@ export function makeOwnerFile(file: string, text: string): boolean {
   }
 }
 
-/** Of a link, the file it leads to. */
+/** Of a link, the file it leads to. Replaced by root it stays that of its owner, who could not read it otherwise. */
 export function replaceOwnerFile(file: string, text: string): void {
   const place = realpathSync(file)
-  writeBeside(place, text, (beside) => renameSync(beside, place))
+  const owner = process.getuid?.() === 0 ? statSync(place) : undefined
+  writeBeside(place, text, (beside) => renameSync(beside, place), owner)
 }

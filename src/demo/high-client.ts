@@ -5,14 +5,10 @@
 import { createRemoteJWKSet, decodeProtectedHeader, importJWK, jwtVerify, type CryptoKey, type JWK } from 'jose'
 import * as oidc from 'openid-client'
 import type { DemoClient, SignedInCitizen, Started } from './client.ts'
+import type { ClientSettings } from './issuer.ts'
 
-export interface HighSettings {
-  readonly issuer: string
-  readonly clientId: string
+export interface HighSettings extends ClientSettings {
   readonly privateJwk: JWK & { readonly kid: string }
-  readonly redirectUri: string
-  readonly postLogoutRedirectUri: string
-  readonly scope: string
   readonly algorithm: string
 }
 

@@ -43,6 +43,14 @@ export function grantApis(grant: Grant, application: Application): void {
   for (const { resource, scopes } of application.apis) grant.addResourceScope(resource, scopes.join(' '))
 }
 
+/** Does a grant hold every API of now, also one that the operator approved after the grant was made? */
+export function holdsApis(grant: Grant, application: Application): boolean {
+  return application.apis.every(({ resource, scopes }) => {
+    const held = new Set(grant.getResourceScope(resource).split(' '))
+    return scopes.every((scope) => held.has(scope))
+  })
+}
+
 type JwtCustomizer = NonNullable<NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt']>
 
 /** RFC 9068 §2.2.1: how and how well the citizen was authenticated, of the session the token came from. */

@@ -19,11 +19,12 @@ function resolveTrust(application: Application): Application {
     /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g,
   )
   if (!roots?.every(isCertificate)) throw new Error(`${trust.rootsFile} holds no certificates in PEM`)
-  return { ...application, trust: { roots } }
+  const { rootsFile: _, ...rest } = trust
+  return { ...application, trust: { ...rest, roots } }
 }
 
 /** Reads what an application's file points to, so that the store holds it whole, and no secret in the open. */
-function resolveCredential(application: Application): Application {
+function resolveCredential(application: Application, policy: ApplicationPolicy): Application {
   const { credential } = application
   if ('secretFile' in credential) {
     const secret = readFileSync(resolve(credential.secretFile), 'utf8').trim()
@@ -34,7 +35,7 @@ function resolveCredential(application: Application): Application {
     const jwks = JSON.parse(readFileSync(resolve(credential.jwksFile), 'utf8')) as { keys: { kty: string }[] }
     if (!isClientKeySet(standardKeys(jwks, application.dialect ?? {})))
       throw new Error(`${credential.jwksFile} holds no public keys, or more than those`)
-    return { ...application, credential: { jwks } }
+    return parseApplication({ ...application, credential: { jwks } }, policy)
   }
   return application
 }
@@ -51,7 +52,8 @@ export function readApplicationFile(
   prepare = (input: unknown) => input,
 ): Application {
   try {
-    return resolveTrust(resolveCredential(parseApplication(prepare(JSON.parse(readFileSync(file, 'utf8'))), policy)))
+    const application = parseApplication(prepare(JSON.parse(readFileSync(file, 'utf8'))), policy)
+    return resolveTrust(resolveCredential(application, policy))
   } catch (cause) {
     if (isAppError(cause)) throw cause
     throw new AppError('config_invalid', { detail: `${file}: ${(cause as Error).message}`, cause })

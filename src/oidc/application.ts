@@ -2,13 +2,14 @@
  * An application (relying party) as its file says it: profile (DESIGN D12), sector, algorithm, addresses, credential,
  * and the claims it is granted, each with its legal basis (D7; PIPL 13, 17, 23, 34–35). What is missing is refused.
  */
+import type { JWK } from 'jose'
 import { z } from 'zod'
 import { AppError } from '#src/errors.ts'
 import { isSector } from '#src/identity/subject.ts'
 import { isCertificate } from './client-certificates.ts'
 import { isClientKeySet } from './client-keys.ts'
 import { dialectSchema, standardKeys } from './dialect.ts'
-import { contentEncryption, encryptable, keyManagement, type KeyManagement } from './encryption.ts'
+import { contentEncryption, encryptable, isEncryptionKey, keyManagement, type KeyManagement } from './encryption.ts'
 import { profileNames, profileOf } from './profile.ts'
 
 const bilingual = z.strictObject({ zh: z.string().min(1), en: z.string().min(1) })
@@ -52,6 +53,9 @@ const uri = z
 
 const pem = z.string().refine(isCertificate, 'must be a certificate in PEM')
 
+/** `C=CN, O=公积金中心, CN=housing-fund`, in the order of the certificate. */
+const subject = z.string().min(1).optional()
+
 /** What signs for an application; the first is the domestic one. */
 const signatures = ['SGD_SM3_SM2', 'ES256', 'RS256'] as const
 
@@ -76,7 +80,7 @@ const applicationSchema = z.strictObject({
   algorithm: z.enum(signatures),
   /** Where its library calls SM2 otherwise than GM/T 0125. */
   dialect: dialectSchema.optional(),
-  /** Under a mixed policy an application without SM algorithms says why and until when (DESIGN D17). */
+  /** Under a mixed policy an application that uses other algorithms than SM says why and until when (DESIGN D17). */
   exception: z.strictObject({ reason: bilingual, until: date }).optional(),
   /** When a `legacy` application will have changed. */
   legacyUntil: date.optional(),
@@ -112,9 +116,12 @@ const applicationSchema = z.strictObject({
     /** An app on a phone or a page without a server: it can keep no secret. */
     z.strictObject({ none: z.literal(true) }),
   ]),
-  /** Its keys count only with a certificate (`x5c`) that leads to one of these roots. */
+  /** Its keys count only with a certificate (`x5c`) of this subject that leads to one of these roots. */
   trust: z
-    .union([z.strictObject({ roots: z.array(pem).min(1) }), z.strictObject({ rootsFile: z.string() })])
+    .union([
+      z.strictObject({ roots: z.array(pem).min(1), subject }),
+      z.strictObject({ rootsFile: z.string().min(1), subject }),
+    ])
     .optional(),
   grants: z.array(grantSchema).default([]),
   /** Nobody signs in, and no token of it works, until this is taken out again. */
@@ -141,6 +148,8 @@ const dayMs = 86_400_000
 const yearMs = 366 * dayMs
 const past = (day: string, now: number) => Date.parse(day) + dayMs <= now
 const isLocal = (address: string) => ['localhost', '127.0.0.1', '[::1]'].includes(new URL(address).hostname)
+
+const credentialWords = { key: 'keys (jwks, jwksFile or jwksUri)', secret: 'a secret', none: 'none' } as const
 
 function credentialKind({ credential }: Application): 'key' | 'secret' | 'none' {
   if ('none' in credential) return 'none'
@@ -169,9 +178,15 @@ function* addressFaults(application: Application): Iterable<string> {
 function* keyFaults(application: Application, smOnly: boolean): Iterable<string> {
   const { credential, encryption, signedRequests, apis } = application
   const keyed = credentialKind(application) === 'key'
-  if ('jwks' in credential && !isClientKeySet(standardKeys(credential.jwks, application.dialect ?? {})))
-    yield 'credential.jwks: must be public keys only, each of them whole'
+  const set = 'jwks' in credential ? standardKeys(credential.jwks, application.dialect ?? {}) : undefined
+  const keys = (set as { readonly keys: readonly JWK[] } | undefined)?.keys ?? []
+  if (set && !isClientKeySet(set))
+    yield 'credential.jwks: must be public keys only, each of them whole and on a curve known here'
+  else if (set && encryption && !keys.some((key) => isEncryptionKey(key, encryption.alg)))
+    yield `encryption.alg: none of its keys is one for ${encryption.alg} (without "use" and "alg", or with "enc" and that)`
   if (application.trust && !keyed) yield 'trust: needs keys of the application'
+  if (application.trust && 'jwksUri' in credential && application.trust.subject === undefined)
+    yield 'trust.subject: say whose certificate, since the authority certifies others as well'
   if (encryption && !keyed) yield 'encryption: needs keys of the application'
   if (application.dialect && application.algorithm !== 'SGD_SM3_SM2') yield 'dialect: is of SGD_SM3_SM2 only'
   if (signedRequests && !keyed) yield 'signedRequests: needs keys of the application'
@@ -199,6 +214,11 @@ function* grantFaults(application: Application, now: number): Iterable<string> {
   }
 }
 
+/** In what is signed for it, for the APIs it calls, and encrypted to it. */
+const usesSmAlone = ({ algorithm, apis, encryption }: Application): boolean =>
+  [algorithm, ...apis.map((api) => api.algorithm)].every((name) => name === 'SGD_SM3_SM2') &&
+  (encryption === undefined || keyManagement[encryption.alg].sm)
+
 /** The rules that span several members, as `path: what is wrong`. */
 function* faultsOf(application: Application, { smOnly, production, now }: ApplicationPolicy): Iterable<string> {
   const profile = profileOf(application)
@@ -207,15 +227,21 @@ function* faultsOf(application: Application, { smOnly, production, now }: Applic
   yield* keyFaults(application, smOnly)
   if (production && application.demo) yield 'demo: the demo applications have no place in production'
   if (!profile.credentials.includes(credentialKind(application))) {
-    yield `credential: the profile ${application.profile} takes ${profile.credentials.join(' or ')}`
+    yield `credential: the profile ${application.profile} takes ${profile.credentials.map((kind) => credentialWords[kind]).join(' or ')}`
   }
   if (application.level > profile.top) yield `level: above ${profile.top} needs the profile high`
   if (profile.withoutPkce && !application.legacyUntil) yield 'legacyUntil: say when it will have changed'
   if (application.legacyUntil && past(application.legacyUntil, now)) yield 'legacyUntil: is past'
-  if (application.algorithm === 'SGD_SM3_SM2') return
-  if (smOnly) yield 'algorithm: only SGD_SM3_SM2 under crypto.policy sm-only'
-  else if (!application.exception) yield 'exception: say why no SM algorithm, and until when'
+  if (smOnly && application.algorithm !== 'SGD_SM3_SM2') yield 'algorithm: only SGD_SM3_SM2 under crypto.policy sm-only'
+  if (smOnly || usesSmAlone(application)) return
+  if (!application.exception) yield 'exception: say why no SM algorithm, and until when'
   else if (past(application.exception.until, now)) yield 'exception.until: is past'
+}
+
+function sentenceOf({ code, message }: z.core.$ZodIssue): string {
+  if (message.endsWith('received undefined')) return 'is missing'
+  // Of the members only `credential` and `trust` are one of several forms.
+  return code === 'invalid_union' ? 'has none of its forms (config/applications/README.md)' : message
 }
 
 /** @throws AppError `config_invalid` naming the application and every fault */
@@ -223,7 +249,7 @@ export function parseApplication(input: unknown, policy: ApplicationPolicy): App
   const parsed = applicationSchema.safeParse(input)
   const faults = parsed.success
     ? [...faultsOf(parsed.data, policy)]
-    : parsed.error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`)
+    : parsed.error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${sentenceOf(issue)}`)
   if (!parsed.success || faults.length > 0) {
     const id = typeof input === 'object' && input !== null && 'id' in input ? String(input.id) : '(no id)'
     throw new AppError('config_invalid', { detail: `application ${id}:\n  ${faults.join('\n  ')}` })
@@ -236,7 +262,12 @@ export function grantsInForce(application: Application, now: number): readonly C
   return application.grants.filter(({ review }) => !past(review, now))
 }
 
-/** May it be used now? A suspended one may not, nor one whose time as an exception or a legacy is up. */
-export function inService({ suspended, exception, legacyUntil }: Application, now: number): boolean {
-  return !suspended && ![exception?.until, legacyUntil].some((day) => day !== undefined && past(day, now))
+/**
+ * May it be used now? A suspended one may not, nor one whose time as an exception or a legacy is up, nor one that needs
+ * more than SM and was stored before the policy became `sm-only`.
+ */
+export function inService(application: Application, { smOnly, now }: Omit<ApplicationPolicy, 'production'>): boolean {
+  const { suspended, exception, legacyUntil } = application
+  if (suspended || (smOnly && !usesSmAlone(application))) return false
+  return ![exception?.until, legacyUntil].some((day) => day !== undefined && past(day, now))
 }

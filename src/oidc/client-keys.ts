@@ -1,6 +1,7 @@
 /**
  * The public keys of an application, whether they stand in its file or at its own address. Keys of kinds that we do not
- * know are left out (RFC 7517 §5); a set with a private or symmetric key, or with a key that is none, is refused whole.
+ * know are left out (RFC 7517 §5); a set with a private or symmetric key, with a key that is none, or with too many is
+ * refused whole.
  */
 import { createPublicKey } from 'node:crypto'
 import { z } from 'zod'
@@ -40,9 +41,13 @@ function checkNumbers(key: ClientKey): void {
 
 const point = ({ x, y }: ClientKey) => ({ x: x as string, y: y as string })
 
+/** A signature that names no key is tried with each, by whoever sends it: a set of hundreds would stop the server. */
+const mostKeys = 20
+
 /** @throws Error saying what is wrong with the set */
 export function parseClientKeys(set: unknown): readonly ClientKey[] {
   const keys = schema.parse(set).keys.filter(isKnown)
+  if (keys.length > mostKeys) throw new Error(`holds more than ${mostKeys} keys`)
   keys.forEach(checkNumbers)
   return keys
 }

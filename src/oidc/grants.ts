@@ -4,7 +4,7 @@
  */
 import { errors, type ClaimsParameter, type Client, type Grant, type KoaContextWithOIDC } from 'oidc-provider'
 import { claimScopes, grantsInForce, type Application, type ReleasedClaim } from './application.ts'
-import { grantApis } from './apis.ts'
+import { grantApis, holdsApis } from './apis.ts'
 import { applicationOf } from './clients.ts'
 import type { Notices } from './notices.ts'
 
@@ -78,7 +78,8 @@ export async function loadStandingGrant(
   if (!asked.every((claim) => answeredFor.includes(claim))) return undefined
   const known = session.grantIdFor(client.clientId)
   const grant = known ? await provider.Grant.find(known) : undefined
-  if (grant) return grant
+  // One in use is not written again: whoever revokes it meanwhile must find it gone.
+  if (grant && holdsApis(grant, application)) return grant
   const standing = new provider.Grant({ accountId: session.accountId, clientId: client.clientId })
   await saveGrant(standing, application, asked, record?.claims ?? [])
   return standing

@@ -160,7 +160,8 @@ function configuration(parts: ProviderParts): Configuration {
       now,
       findClient: async (id) => {
         const application = await applications.get(id)
-        return application && inService(application, now()) ? clientMetadata(application, now()) : undefined
+        const policy = { smOnly: config.crypto.policy === 'sm-only', now: now() }
+        return application && inService(application, policy) ? clientMetadata(application, now()) : undefined
       },
     }),
     cookies: cookies(parts),
@@ -226,17 +227,16 @@ function tellFaults(emitter: EventEmitter, onFault: (error: unknown) => void): v
 }
 
 export function createProvider(parts: ProviderParts): Provider {
+  const smOnly = parts.config.crypto.policy === 'sm-only'
   const provider = createSmProvider({
     issuer: parts.config.issuer,
     configuration: configuration(parts),
-    signers:
-      parts.config.crypto.policy === 'sm-only'
-        ? parts.keys.signers.filter(({ key }) => key.alg === 'SGD_SM3_SM2')
-        : parts.keys.signers,
+    signers: smOnly ? parts.keys.signers.filter(({ key }) => key.alg === 'SGD_SM3_SM2') : parts.keys.signers,
     decrypters: parts.keys.decrypters,
     findApplication: parts.applications.get,
     now: parts.now,
     keySets: parts.keySets,
+    smOnly,
     onLogoutNotice: noticeLater(parts.outbox),
     onSessionEnd: async (uid) => void (await parts.artifacts.spend(sessionEnded, uid, parts.now() + sessionMarkMs)),
     acrFor,

@@ -1,7 +1,7 @@
 /**
- * The SM seam: the one file that reaches into the engine, so that it signs and verifies with `SGD_SM3_SM2` and
- * encrypts with `SGD_SM2_3` (GM/T 0125) beside the standard algorithms. The engine stays unpatched on disk; `test/oidc/sm.test.ts` fails loudly when its
- * internals move. Every other file of this room uses the engine's public face.
+ * The SM seam: the one file that reaches into the engine, so that it signs and verifies with `SGD_SM3_SM2` and encrypts
+ * with `SGD_SM2_3` (GM/T 0125) beside the standard algorithms. The engine stays unpatched on disk; `test/oidc/sm.test.ts`
+ * fails loudly when its internals move. Every other file of this room uses the engine's public face.
  */
 import { timingSafeEqual } from 'node:crypto'
 import { sm3 } from 'jose'
@@ -176,6 +176,7 @@ export interface SmProviderParts {
   /** Told before a session is destroyed. */
   readonly onSessionEnd: (uid: string) => Promise<void>
   readonly keySets: ClientKeySets
+  readonly smOnly: boolean
   readonly now: () => number
   /** The acr an application may be told (engine trap 6). */
   readonly acrFor: (application: Application | undefined, acr: string | undefined) => string | undefined

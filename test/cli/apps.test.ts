@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sm3 } from 'jose'
+import { exportJWK, generateKeyPair, sm3 } from 'jose'
 import { runApps } from '#src/cli/apps.ts'
 import { startServer } from '../support/app.ts'
 import { openBrowser } from '../support/browser.ts'
@@ -50,10 +50,13 @@ describe('npm run apps', () => {
     for (const [more, fault] of [
       [['--redirect', 'http://gjj.example.gov.cn/cb'], /must be https/],
       [['--redirect', 'javascript:alert(1)'], /must be an address/],
-      [['--profile', 'high'], /takes key/],
+      [['--profile', 'high'], /takes keys \(jwks, jwksFile or jwksUri\)/],
       [['--algorithm', 'ES256'], /say why no SM algorithm/],
       [['--level', '3'], /needs the profile high/],
       [['--sector', 'Not A Sector'], /host-like/],
+      [['--jwks', '/nonexistent/keys'], /nonexistent.* cannot be read/],
+      [['--jwks', 'package.json'], /package\.json holds no JWK set/],
+      [['--jwks', 'package.json', '--jwks-uri', 'https://gjj.example.gov.cn/keys'], /one of --jwks and --jwks-uri/],
       [['--profile', 'legacy'], /say when it will have changed/],
     ] as const) {
       assert.equal(await run(...addition(...more)), 2, more.join(' '))
@@ -71,6 +74,27 @@ describe('npm run apps', () => {
     assert.match(said(), /right.*housing-fund/)
     assert.match(said(), /FAULTY.*broken\.json/)
     assert.match(said(), /FAULTY.*strange\.json[^]*colour/)
+  })
+
+  it('says what a file cannot know of itself, and that no key takes what is to be encrypted', async () => {
+    await run(...addition())
+    const right = JSON.parse(readFileSync(join(directory, 'housing-fund.json'), 'utf8')) as object
+    const file = (name: string, change: object) =>
+      writeFileSync(join(directory, `${name}.json`), JSON.stringify({ ...right, id: name, ...change }))
+    const key = async (use: string) => ({ ...(await exportJWK((await generateKeyPair('SGD_SM3_SM2')).publicKey)), use })
+    const encryption = { alg: 'SGD_SM2_3', enc: 'SGD_SM4_GCM', of: ['userinfo'] }
+    const keyed = (...keys: object[]) => ({ profile: 'high', encryption, credential: { jwks: { keys } } })
+    file('moved', { id: 'tax' })
+    file('hotline', { channel: 'phone' })
+    file('deaf', keyed(await key('sig')))
+    file('hearing', keyed(await key('sig'), await key('enc')))
+    file('nothing', { credential: { secret: 'x' }, grants: [{ claim: 'name', basis: 'duty' }] })
+    assert.equal(await run('check'), 1)
+    assert.match(said(), /FAULTY.*moved\.json[^]*id: is tax, so the file must be \S+tax\.json/)
+    assert.match(said(), /FAULTY.*hotline\.json[^]*channel: the settings have none named phone/)
+    assert.match(said(), /FAULTY.*deaf\.json[^]*encryption\.alg: none of its keys is one for SGD_SM2_3/)
+    assert.match(said(), /right.*hearing\.json/)
+    assert.match(said(), /nothing\.json[^]*credential: has none of its forms[^]*grants\.0\.purpose: is missing/)
   })
 
   it('suspends and resumes an application while the server runs', async () => {

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { runAudit } from '#src/cli/audit.ts'
+import { readUnproven } from '#src/crypto/key-file.ts'
 import { publicKeys } from '#src/crypto/key-store.ts'
 import { startServer, type TestServer } from '../support/app.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
@@ -124,6 +125,17 @@ describe('npm run audit', () => {
     const nothing = await audit('find', 'ZZZZZ-ZZZZZ')
     assert.deepEqual([nothing.code, nothing.out], [0, ''])
     assert.match(nothing.err, /no record has this reference; the log of the server may know it/)
+  })
+
+  it('keys prints what the node recorded of its keys, and nothing else', async () => {
+    const { code, out } = await audit('keys')
+    assert.equal(code, 0)
+    const lines = out.split('\n').map((line) => JSON.parse(line) as { record: { type: string; facts: object } })
+    assert.ok(lines.every(({ record }) => record.type === 'key.activated'))
+    assert.deepEqual(
+      lines.map(({ record }) => record.facts),
+      readUnproven(server.config.keys.directory).keys.map(({ kid, use, alg }) => ({ kid, use, alg })),
+    )
   })
 
   it('find shows a row that was changed into nonsense rather than failing', async () => {

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, copyFileSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { runKeys } from '#src/cli/keys.ts'
@@ -231,6 +231,13 @@ describe('npm run keys', () => {
         )
       })
 
+    it('takes an id that begins with a hyphen, as one thumbprint in 64 does', async () => {
+      const where = await created()
+      for (const now of [[], ['--now']])
+        assert.match((await keys(where, 'retire', '--kid', '-_A', ...now)).err, /there is no key -_A;/)
+      assert.match((await keys(where, 'retire', '--kid')).err, /argument missing/)
+    })
+
     it('never takes the keys of subjects and rows, and knows when there is no such key', async () => {
       const where = await created()
       for (const kid of ['pairwise-1', 'rows-1'])
@@ -320,29 +327,47 @@ describe('npm run keys', () => {
     })
   })
 
+  it('run by root leaves the key file to its owner, as the user of a key daemon', async function () {
+    if (process.getuid?.() !== 0) this.skip()
+    const where = await created()
+    chownSync(keyFile(where), 2001, 2000)
+    assert.equal((await keys(where, 'rotate', '--alg', 'ES256')).code, 0)
+    const { uid, gid, mode } = statSync(keyFile(where))
+    assert.deepEqual([uid, gid, mode & 0o777], [2001, 2000, 0o600])
+  })
+
   it('exits with 2 and a remedy where there are no keys, and for what it does not understand', async () => {
     for (const command of ['public', 'list', 'check', 'rotate'])
       assert.match((await keys(directory(), command)).err, /npm run keys -- create/)
     const where = await created()
-    const wrong = [
-      ...[[], ['show'], ['create', 'now'], ['backup'], ['restore'], ['public', '--to', 'x'], ['retire'], ['toString']],
-      ...[
-        ['rotate', 'everything'],
-        ['rotate', 'audit', 'index'],
-        ['rotate', '--alg', 'none'],
-        ['list', '--now'],
-      ],
-      ...[
-        ['rotate', 'audit', '--alg', 'ES256'],
-        ['rotate', '--after', '-1'],
-        ['rotate', '--after', 'soon'],
-      ],
+    const wrong: readonly (readonly [RegExp, ...string[]])[] = [
+      [/^Usage: npm run keys/],
+      [/^there is no command show\n\nUsage: npm run keys/, 'show'],
+      [/^there is no command toString/, 'toString'],
+      [/^Unknown option '--jsn'[^]*Usage: npm run keys/, 'list', '--jsn'],
+      [/^create takes no "now"$/, 'create', 'now'],
+      [/^backup needs --to$/, 'backup'],
+      [/^restore needs --from$/, 'restore'],
+      [/^retire needs --kid$/, 'retire'],
+      [/ambiguous/, 'retire', '--kid', '--now'],
+      [/there is no key -oMGg;/, 'retire', '--kid', '-oMGg'],
+      [/there is no key --MGg;/, 'retire', '--now', '--kid', '--MGg'],
+      [/^public takes no --to$/, 'public', '--to', 'x'],
+      [/^list takes no --now$/, 'list', '--now'],
+      [/one of audit, wrapping, index, cookies, codes;/, 'rotate', 'everything'],
+      [/one of audit, wrapping, index, cookies, codes;/, 'rotate', 'pairwise'],
+      [/^rotate takes no "index"$/, 'rotate', 'audit', 'index'],
+      [/^--alg takes one of SGD_SM3_SM2, ES256, RS256, SGD_SM2_3$/, 'rotate', '--alg', 'none'],
+      [/among the keys of tokens alone$/, 'rotate', 'audit', '--alg', 'ES256'],
+      [/--after/, 'rotate', '--after', '-1'],
+      [/^--after takes whole seconds$/, 'rotate', '--after', 'soon'],
+      [/^name exactly one of --kek-file/, 'reseal'],
     ]
     const before = readFileSync(keyFile(where), 'utf8')
-    for (const args of wrong) {
+    for (const [says, ...args] of wrong) {
       const { code, err } = await keys(where, ...args)
       assert.equal(code, 2, args.join(' '))
-      assert.match(err, /^Usage: npm run keys/, args.join(' '))
+      assert.match(err, says, args.join(' '))
     }
     assert.equal(readFileSync(keyFile(where), 'utf8'), before)
   })

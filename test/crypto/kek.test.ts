@@ -74,6 +74,11 @@ describe('The key-encryption key', () => {
     assert.match(await refusal(command(`${said} process.stdout.write('x'.repeat(9000))`)), /the command/)
   })
 
+  it('waits for no command that was stopped and does not end', async () => {
+    const stays = `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); process.stdout.write('x'.repeat(9000))`
+    assert.match(await refusal(command(stays)), /the command/)
+  })
+
   it('runs its command without a shell', async () => {
     assert.match(await refusal({ command: ['echo', '$(id)', ';', 'id'] }), /must hold 32 random bytes/)
   })

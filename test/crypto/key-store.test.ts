@@ -166,7 +166,10 @@ describe('The key file', () => {
     assert.match(await refusal(directory()), /keyring\.json: is missing; .*npm run keys -- create/)
     const where = directory()
     writeFileSync(join(where, 'signing.json'), '{}', { mode: 0o600 })
-    assert.match(await refusal(where), /signing\.json are of an older form with unsealed keys, .* move them away/)
+    assert.match(
+      await refusal(where),
+      /signing\.json are of an older form with unsealed keys, .* move them and the store they belong to away/,
+    )
     await assert.rejects(createKeys({ directory: where }, 'development'), /older form/)
   })
 

@@ -74,6 +74,24 @@ describe('The keys in use', () => {
     await keys.close()
   })
 
+  it('are told again to whoever could not take them up', async () => {
+    const { ring, turn } = handRing()
+    const keys = keysInUse(ring)
+    const faults: unknown[] = []
+    let records = 0
+    await keys.follow({ record: async () => void (records += 1), onFault: (error) => void faults.push(error) })
+    const taken = Promise.withResolvers<void>()
+    keys.onChange(() => {
+      if (faults.length === 0) throw new Error('the engine does not start')
+      taken.resolve()
+    })
+    turn(described('b'))
+    await taken.promise
+    assert.equal(faults.length, 1)
+    assert.equal(records, 2, 'what is on record is not recorded again')
+    await keys.close()
+  })
+
   it('do not start where their first state cannot be recorded', async () => {
     const keys = keysInUse(handRing().ring)
     const record = () => Promise.reject(new Error('the trail is broken'))

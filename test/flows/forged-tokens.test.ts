@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import type { JWK } from 'jose'
 import { soon, startServer, testApplications, type TestServer } from '../support/app.ts'
 import { openBrowser, type Browser } from '../support/browser.ts'
-import { attemptOf, giveDocument, personOf, provePhone, signedIn, stepOf } from '../support/citizen.ts'
+import { personOf, signedIn, walk } from '../support/citizen.ts'
 import { forgeriesOf } from '../support/forgeries.ts'
 import {
   es256Key,
@@ -152,12 +152,8 @@ describe('a forged token', () => {
       before(async () => {
         server.clock.advance(61_000)
         const pushed = await parties[alg].push()
-        const visitor = openBrowser(server.url)
-        const person = await personOf('ayiguli')
-        let page = await provePhone(server, visitor, await visitor.get(pushed.path), person.phone)
-        if (stepOf(page) === 'document') page = await giveDocument(visitor, page, person)
-        if (page.location === undefined) page = await visitor.post(`${attemptOf(page)}/notice`, { answer: 'agree' })
-        const code = new URL(page.location ?? '').searchParams.get('code') ?? ''
+        const callback = await walk(server, openBrowser(server.url), pushed.path, await personOf('ayiguli'))
+        const code = new URL(callback).searchParams.get('code') ?? ''
         bound = (await parties[alg].tokens(code, pushed)).access_token
       })
 

@@ -10,9 +10,10 @@ import { exportJWK, generateKeyPair, importPKCS8, importX509, SignJWT } from 'jo
 import type { ApplicationInput } from '#src/oidc/application.ts'
 import { startServer, type TestServer } from '../support/app.ts'
 import { openBrowser, type Browser } from '../support/browser.ts'
-import { certificates, SIGNER } from '../support/certificates.ts'
-import { attemptOf, giveDocument, personOf, provePhone, stepOf } from '../support/citizen.ts'
+import { personOf, walk } from '../support/citizen.ts'
+import { certificates, SIGNER, type Party } from '../support/certificates.ts'
 import {
+  derOf,
   openSmJwe,
   openSmJws,
   jws,
@@ -48,6 +49,7 @@ describe('an application that knows nothing but SM2', () => {
   const directory = temporaryDirectories()
   let server: TestServer
   let receiver: Server
+  let host: string
   const logoutTokens: string[] = []
   let published: readonly PartyKey[] = []
   let party: KeyedParty
@@ -63,7 +65,7 @@ describe('an application that knows nothing but SM2', () => {
       })
     })
     await new Promise<void>((done) => receiver.listen(0, '127.0.0.1', done))
-    const host = `localhost:${(receiver.address() as AddressInfo).port}`
+    host = `localhost:${(receiver.address() as AddressInfo).port}`
     const keys = { credential: { jwks: { keys: [key.jwk] } } }
     server = await startServer({
       applications: [
@@ -103,15 +105,8 @@ describe('an application that knows nothing but SM2', () => {
   const errorOf = async (pushed: Pushed) => ((await pushed.answer.json()) as { error?: string }).error
 
   /** The citizen's part: from the pushed request to the application's callback. */
-  async function pass(pushed: Pushed, browser: Browser = openBrowser(server.url)): Promise<URL> {
-    const person = await personOf('yan')
-    let page = await browser.get(pushed.path)
-    if (stepOf(page) === 'phone') page = await provePhone(server, browser, page, person.phone)
-    if (stepOf(page) === 'document') page = await giveDocument(browser, page, person)
-    if (page.location === undefined) page = await browser.post(`${attemptOf(page)}/notice`, { answer: 'agree' })
-    assert.ok(page.location, `the sign-in ended at ${page.status} ${page.url}`)
-    return new URL(page.location)
-  }
+  const pass = async (pushed: Pushed, browser: Browser = openBrowser(server.url)): Promise<URL> =>
+    new URL(await walk(server, browser, pushed.path, await personOf('yan')))
 
   async function signedIn(parameters: Record<string, string> = {}) {
     const pushed = await party.push(parameters)
@@ -186,6 +181,32 @@ describe('an application that knows nothing but SM2', () => {
     }
   })
 
+  it('calls an API that its file got later, without a page that asks the citizen nothing', async () => {
+    const seed = (apis: ApplicationInput['apis']) =>
+      server.app.applications.seed([
+        keyedApplication({ id: 'sm-later', apis, credential: { jwks: { keys: [key.jwk] } }, grants: granted() }),
+      ])
+    await seed([])
+    const later = keyedParty(server.url, () => key, smKey('proof'), 'sm-later')
+    const browser = openBrowser(server.url)
+    await pass(await later.push({ scope: 'openid profile' }), browser)
+    await seed([{ resource: api, scopes: ['records.read'] }])
+    const pushed = await later.push({ scope: 'openid profile records.read', resource: api })
+    const { location } = await browser.get(pushed.path)
+    const tokens = await later.tokens(new URL(location ?? '').searchParams.get('code') ?? '', pushed)
+    const { payload } = openSmJws(await (await later.userinfo(tokens.access_token)).text(), await later.keys())
+    assert.equal(payload['name'], (await personOf('yan')).name)
+    const refresh = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token, resource: api }
+    const { access_token: accessToken } = (await (await later.token(refresh)).json()) as { access_token: string }
+    assert.equal(openSmJws(accessToken, await later.keys()).payload['scope'], 'records.read')
+    // What the operator takes away again ends for what is out as well.
+    await seed([{ resource: api, scopes: ['records.write'] }])
+    const left = (await (await later.token(refresh)).json()) as { access_token: string }
+    assert.equal(openSmJws(left.access_token, await later.keys()).payload['scope'] ?? '', '')
+    await seed([])
+    assert.equal(((await (await later.token(refresh)).json()) as { error: string }).error, 'invalid_target')
+  })
+
   it('is told of a sign-out by a logout token that SM2 signs', async () => {
     const { browser } = await signedIn()
     const page = await browser.get('/session/end')
@@ -237,6 +258,44 @@ describe('an application that knows nothing but SM2', () => {
       await errorOf(await keyedParty(server.url, () => standard, smKey('proof'), 'sm-dialect').push()),
       'invalid_client',
     )
+  })
+
+  it('signs nothing with a key that its set says to be for encryption, in whatever dialect', async () => {
+    const bare = { jwks: { keys: [key.jwk, { ...encryptionKey.jwk, alg: 'SGD_SM2_3' }] } }
+    const marked = { jwks: { keys: [key.jwk, { ...encryptionKey.jwk, use: 'enc' }] } }
+    const spelt = (one: PartyKey) => ({ ...one, sign: (input: string) => derOf(one.sign(input)) })
+    const status = async (one: PartyKey) =>
+      (await keyedParty(server.url, () => one, smKey('proof'), 'sm-two').push()).answer.status
+    for (const credential of [bare, marked]) {
+      await server.app.applications.seed([keyedApplication({ id: 'sm-two', credential })])
+      assert.deepEqual([await status(key), await status(encryptionKey)], [201, 401])
+      await server.app.applications.seed([
+        keyedApplication({ id: 'sm-two', credential, dialect: { signature: 'der' } }),
+      ])
+      assert.deepEqual([await status(spelt(key)), await status(spelt(encryptionKey))], [201, 401])
+    }
+  })
+
+  it('is understood as its settings say now, whatever its dialect was before', async () => {
+    const raw = smKey('changed')
+    const der = { ...raw, sign: (input: string) => derOf(raw.sign(input)) }
+    const outcomes = async () => {
+      const push = async (spoken: PartyKey) =>
+        (await keyedParty(server.url, () => spoken, smKey('proof'), 'sm-changed').push()).answer.status
+      return [await push(raw), await push(der)]
+    }
+    const seed = (dialect?: ApplicationInput['dialect']) =>
+      server.app.applications.seed([
+        keyedApplication({
+          id: 'sm-changed',
+          ...(dialect ? { dialect } : {}),
+          credential: { jwks: { keys: [raw.jwk] } },
+        }),
+      ])
+    await seed({ signature: 'der' })
+    assert.deepEqual(await outcomes(), [401, 201])
+    await seed()
+    assert.deepEqual(await outcomes(), [201, 401])
   })
 
   it('gets what is signed for it encrypted to its own key, and only it can read that', async () => {
@@ -322,6 +381,36 @@ describe('an application that knows nothing but SM2', () => {
     for (const id of ['bare', 'foreign', 'unrooted']) assert.equal(await push(id), 401, id)
     server.clock.advance(31 * 86_400_000)
     assert.equal(await push('holder'), 401, 'the certificate has ended')
+  })
+
+  it('is known at its own address by its own certificate, and not by another that the same authority gave', async function () {
+    needsOpenssl(this)
+    const issue = certificates(directory())
+    const root = issue({})
+    const certified = async (by: Party, name: string) => {
+      const leaf = issue({ by, name, extensions: SIGNER })
+      const privateKey = await importPKCS8(readFileSync(leaf.key, 'utf8').trim(), 'SGD_SM3_SM2', { extractable: true })
+      const key = smKey('certified', (await exportJWK(privateKey)).d)
+      return { ...key, jwk: { ...key.jwk, x5c: [leaf.text] } }
+    }
+    const seed = (trust: NonNullable<ApplicationInput['trust']>) =>
+      server.app.applications.seed([
+        keyedApplication({ id: 'sm-certified', trust, credential: { jwksUri: `http://${host}/keys` } }),
+      ])
+    const push = async (key: PartyKey) => {
+      published = [key]
+      server.clock.advance(61_000)
+      return (await keyedParty(server.url, () => key, smKey('proof'), 'sm-certified').push()).answer.status
+    }
+    await assert.rejects(seed({ roots: [root.pem] }), /trust\.subject/)
+    await seed({ roots: [root.pem], subject: 'C=XX, CN=our office' })
+    assert.equal(await push(await certified(root, 'our office')), 201)
+    for (const name of ['another office', 'our office, CN=our office', 'x, CN=our office'])
+      assert.equal(await push(await certified(root, name)), 401, name)
+    // Nothing but SM2 is computed with here, to trust somebody as well.
+    const foreign = issue({ kind: 'ec' })
+    await seed({ roots: [foreign.pem], subject: 'C=XX, CN=our office' })
+    assert.equal(await push(await certified(foreign, 'our office')), 401)
   })
 
   describe('is refused', () => {

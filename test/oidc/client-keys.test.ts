@@ -33,6 +33,12 @@ describe('the public keys of an application', () => {
     assert.ok(!isClientKeySet({ keys: others }), 'a set without any key is none')
   })
 
+  it('are twenty at most, since a signature that names none of them is tried with each', async () => {
+    const keys = await Promise.all(Array.from({ length: 21 }, () => publicJwk('SGD_SM3_SM2')))
+    assert.ok(!isClientKeySet({ keys }))
+    assert.equal(parseClientKeys({ keys: [...keys.slice(1), { kty: 'new' }] }).length, 20)
+  })
+
   it('are refused whole where one is private, secret, off its curve, or none', async () => {
     const good = await publicJwk('SGD_SM3_SM2')
     const p256 = await publicJwk('ES256')

@@ -1,4 +1,6 @@
 import { strict as assert } from 'node:assert'
+import { loadKeys } from '#src/crypto/key-store.ts'
+import { parseApplication } from '#src/oidc/application.ts'
 import { startServer, testApplications, type TestServer } from '../support/app.ts'
 
 interface Keys {
@@ -45,5 +47,24 @@ describe('the set of SM2 keys', () => {
     server = await startServer()
     assert.equal((await fetch(`${server.url}/jwks/sm`, { method: 'POST' })).status, 404)
     assert.equal((await fetch(`${server.url}/jwks/sm`, { method: 'HEAD' })).status, 200)
+  })
+
+  it('serves no application that needs more, and that was stored before the policy changed', async () => {
+    const [first, second] = testApplications()
+    server = await startServer({
+      settings: (config) => (config['crypto'] = { policy: 'sm-only' }),
+      applications: first ? [first] : [],
+    })
+    const before = parseApplication(second, { smOnly: false, production: false, now: Date.now() })
+    const [id, body] = [before.id, JSON.stringify(before)]
+    const { rows } = await loadKeys(server.config)
+    const mac = (await rows(`application|${id}|${body}`)).toString('base64url')
+    await server.app.storage.applications.put({ id, body, mac, updatedAt: 1 })
+    server.clock.advance(10_000)
+    assert.equal((await server.app.applications.get(id))?.id, id)
+    const asked = async (client: string) =>
+      (await fetch(`${server?.url}/auth?${new URLSearchParams({ client_id: client })}`, { redirect: 'manual' })).text()
+    assert.match(await asked(id), /invalid_client/)
+    assert.doesNotMatch(await asked('first'), /invalid_client/)
   })
 })

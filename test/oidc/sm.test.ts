@@ -140,6 +140,7 @@ describe('the SM seam', () => {
       id_token_signed_response_alg: 'SGD_SM3_SM2',
     }
     const provider = createSmProvider({
+      smOnly: false,
       issuer: 'https://id.example.gov.cn',
       signers: [{ key: signer, state: 'active' }],
       decrypters: [],

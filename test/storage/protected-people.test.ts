@@ -81,6 +81,14 @@ describe('the rows of people', () => {
     })
   }
 
+  it('count as absent, with an alarm, where nothing leads to a document or a phone any more', async () => {
+    db.exec(`DELETE FROM phone_indexes WHERE phone IN (SELECT id FROM phones WHERE person = '${he}');
+      DROP TRIGGER document_indexes_leave_one;
+      DELETE FROM document_indexes WHERE document IN (SELECT id FROM documents WHERE person = '${yan}')`)
+    for (const id of [he, yan]) assert.equal(await directory.find(id), undefined)
+    assert.deepEqual(rooms.tampered, [he, yan])
+  })
+
   it('are not opened with index keys that do not find them, by which their numbers would be free', async () => {
     await rooms.storage.close()
     await assert.rejects(

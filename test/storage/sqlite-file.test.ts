@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { isAppError } from '#src/errors.ts'
-import { openAuditReader, openStorage } from '#src/storage/open.ts'
+import { openAuditReader, openKeyedRows, openStorage } from '#src/storage/open.ts'
 import { migrate, migrations } from '#src/storage/sqlite/migrations.ts'
 
 const writer = join(import.meta.dirname, 'child-writer.ts')
@@ -160,6 +160,16 @@ describe('the SQLite file', () => {
         older("INSERT INTO people VALUES ('p', 'k', NULL, 1, 'active', 1, 1)"),
         refused(/people of before the first release, which are not taken over: name a new file/),
       )
+    })
+
+    it('that is older says what hangs on which key only after the server brought it up to date', async () => {
+      const path = join(directory, 'older.db')
+      const db = new DatabaseSync(path)
+      migrate(db, migrations.slice(0, 2))
+      db.close()
+      await assert.rejects(openKeyedRows(path), refused(/start the server, which brings it up to date/))
+      await (await openStorage({ kind: 'sqlite', file: path })).close()
+      await (await openKeyedRows(path)).close()
     })
 
     it('of a newer program is refused, and left alone', async () => {

@@ -98,7 +98,9 @@ export async function openToken(cryptoki: Cryptoki, settings: TokenSettings): Pr
     const found = await named(CKO.PRIVATE_KEY, [CKA.LABEL, Buffer.from(label)])
     const [handle] = found
     if (handle === undefined || found.length > 1)
-      throw invalid(`the token ${token} has ${found.length} private keys with the label ${label}`)
+      throw invalid(
+        `the token ${token} has ${found.length} private keys with the label ${label}; make one, or name another (keys/README.md)`,
+      )
     const id = await cryptoki.attribute(session, handle, CKA.ID)
     const [half] = await named(CKO.PUBLIC_KEY, [CKA.ID, id])
     if (half === undefined) throw invalid(`the token ${token} has no public key beside ${label} (the same CKA_ID)`)

@@ -17,7 +17,7 @@ import type { GroupCommit } from './group-commit.ts'
 import { ledgerOf, openLedger } from './ledger.ts'
 import type { Act, Ledger } from './ledger.ts'
 import { lock } from './lock.ts'
-import { migrate, schemaVersion } from './migrations.ts'
+import { migrate, migrations, schemaVersion } from './migrations.ts'
 import { createPrivately } from './private-file.ts'
 import { repeatEndings } from './repeat.ts'
 import { completeSwap, isSwapping } from './swap.ts'
@@ -106,15 +106,17 @@ async function catchUp(db: DatabaseSync, path: string, clock: () => number, mac?
 
 /**
  * Opens a database for reading only: beside a running server, after it stopped, or a copy on a read-only medium.
+ * @param wants `known`: any schema this program can bring up to date; `newest`: what the server has brought up to date
  * @throws AppError `storage_unavailable`
  */
-export function connectReadOnly(file: string): Reader {
+export function connectReadOnly(file: string, wants: 'known' | 'newest' = 'known'): Reader {
   let db: DatabaseSync | undefined
   try {
     if (isSwapping(file))
       throw unavailable(`a restore of ${file} was decided and then interrupted; start the server, which completes it`)
     db = openReadOnly(file)
-    schemaVersion(db)
+    if (schemaVersion(db) < migrations.length && wants === 'newest')
+      throw unavailable('its schema is older than this program; start the server, which brings it up to date')
     return reader(db)
   } catch (error) {
     db?.close()

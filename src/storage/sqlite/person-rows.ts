@@ -3,7 +3,7 @@ import type { DocumentRow, PhoneRow, StoredPerson } from '../storage.ts'
 import type { Reader, Statement } from './connection.ts'
 
 export type PersonPart = Omit<StoredPerson, 'documents' | 'phones'>
-type Part<Row> = Omit<Row, 'indexes'> & { readonly indexes: string }
+type Part<Row> = Omit<Row, 'indexes'> & { readonly indexes?: string }
 
 export interface PersonRows {
   byId(id: string): StoredPerson | undefined
@@ -14,8 +14,8 @@ export interface PersonRows {
 
 const columns = 'p.id, p.data_key AS dataKey, p.name, p.proofing, p.status, p.created_at AS createdAt, p.version, p.mac'
 
-/** A base64url index holds no space. */
-const indexesOf = (list: string): readonly string[] => list.split(' ').toSorted()
+/** A base64url index holds no space; who writes to the database may have taken all of them away. */
+const indexesOf = (list: string | undefined): readonly string[] => list?.split(' ').toSorted() ?? []
 
 export function createPersonRows(db: Pick<Reader, 'prepare'>): PersonRows {
   const search: PersonRows['search'] = (from) => db.prepare<PersonPart>(`SELECT ${columns} FROM ${from}`)

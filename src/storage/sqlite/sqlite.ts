@@ -44,6 +44,6 @@ export interface KeyedRows {
 
 /** @throws AppError `storage_unavailable` */
 export function openSqliteKeyedRows(file: string, clock: () => number): KeyedRows {
-  const db = connectReadOnly(file)
+  const db = connectReadOnly(file, 'newest')
   return { people: createDependences(db), dataKeys: createDataKeyList(db, clock), close: db.close }
 }
