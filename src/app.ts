@@ -5,6 +5,7 @@
 import { resolve } from 'node:path'
 import type { Express } from 'express'
 import { openServerKeys, type ServerKeys } from './app/keys.ts'
+import { wireGateways } from './app/gateways.ts'
 import { wireSignIn } from './app/sign-in.ts'
 import { createRecorder, type Recorder } from './audit/recorder.ts'
 import { recordRestores } from './audit/restored.ts'
@@ -50,13 +51,13 @@ import { sweepInBackground } from './storage/sweeper.ts'
 import { registerCursorKind, type Storage } from './storage/storage.ts'
 import { createVault } from './storage/vault.ts'
 import { createVerifiers } from './verifiers/registry.ts'
-import { createHttpGateway } from './verifiers/sms/http-gateway.ts'
 import type { SmsGateway } from './verifiers/sms/gateway.ts'
 
 /** What a caller may put in place of what the configuration names. */
 export interface Overrides {
   readonly register?: PopulationRegister
   readonly smsGateway?: SmsGateway
+  readonly voiceGateway?: SmsGateway
   readonly applications?: readonly ApplicationInput[]
   /** Changes what an application's file says before it is checked (the demo city's ports and dates). */
   readonly prepareApplication?: (input: unknown) => unknown
@@ -96,15 +97,6 @@ async function registerFor({ register }: Config, now: () => number): Promise<Pop
   if (!register.http) throw missing('register.http')
   const { failures, pause } = register.breaker
   return withBreaker(createHttpRegister(peerFrom(register.http)), { failures, pauseMs: pause * 1000, now })
-}
-
-async function gatewayFor({ verifiers: { sms } }: Config, now: () => number): Promise<SmsGateway> {
-  if (sms.gateway === 'outbox') {
-    const { createOutboxGateway } = await import('./verifiers/sms/outbox-gateway.ts')
-    return createOutboxGateway(now)
-  }
-  if (!sms.http) throw missing('verifiers.sms.http')
-  return createHttpGateway(peerFrom(sms.http))
 }
 
 /** @throws AppError `config_invalid`, `key_invalid` or `storage_unavailable`, each saying what to do */
@@ -183,10 +175,10 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
   }
 
   const channels = createChannels(config.channels)
-  const gateway = overrides.smsGateway ?? (await gatewayFor(config, now))
+  const gateways = wireGateways(config, overrides, { recorder, artifacts, log, now })
   const verifiers = createVerifiers(
     [...channels.values()].flatMap((channel) => channel.verifiers),
-    { config, codeMacs: keys.codeMacs, smsGateway: gateway, now },
+    { config, codeMacs: keys.codeMacs, smsGateway: gateways.sms, voiceGateway: gateways.voice },
   )
   const sealing = { sealer, pseudonym: keys.pairwiseMac, reserve: vault('reserve') }
   const directory = createDirectory({ storage, ...sealing, now })
@@ -198,7 +190,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
     directory,
     recorder,
     notices: createCitizenNotices({
-      ...{ outbox, gateway, vault: artifactVault, storage, recorder },
+      ...{ outbox, gateway: gateways.sms, vault: artifactVault, storage, recorder },
       ...{ city: city.name, hotline: city.hotline, now },
     }),
     endSessions: (person, below) => sessions.endBelow(person, below),
@@ -243,6 +235,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
     ...{ interactions, signIn, sessions, notices, releases, applications, directory, recorder },
     engine: engine.handler,
     links: overrides.links ?? [],
+    reports: gateways.reports,
     ready: () => storage.audit.nodes().then(keys.healthy, () => false),
   })
 
@@ -277,6 +270,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
       await registerFollower.stop()
       following?.stop()
       await outbox.close()
+      await gateways.close()
       await keys.close()
       await recorder.close()
       await storage.close()

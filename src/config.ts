@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { sentenceOf } from './config/faults.ts'
 import { rules, type Rule } from './config/rules.ts'
+import { smsGateways, voiceGateways } from './config/sms.ts'
 import { bilingual, breaker, kek, level, origin, peer, pkcs11, port } from './config/values.ts'
 import { range, seconds, webAddress } from './config/values.ts'
 import { AppError } from './errors.ts'
@@ -63,8 +64,8 @@ const schema = z.strictObject({
   ),
   verifiers: z.strictObject({
     sms: z.strictObject({
-      gateway: z.enum(['outbox', 'http']),
-      http: peer.optional(),
+      /** In the order in which they are asked. */
+      gateways: smsGateways,
       validity: seconds,
       largeTypeValidity: seconds,
       resendAfter: seconds,
@@ -74,6 +75,8 @@ const schema = z.strictObject({
       perDeviceDaily: z.number().int().min(1),
       breaker,
     }),
+    /** Calls that say the code, within the limits of texts and as long valid. */
+    voice: z.strictObject({ gateways: voiceGateways }),
   }),
   login: z.strictObject({
     attempt: seconds,

@@ -42,6 +42,7 @@ async function demoCity(config: Config) {
   const city = await createDemoCity(config)
   const overrides: Overrides = {
     smsGateway: city.gateway,
+    voiceGateway: city.gateway,
     prepareApplication: settleDemoApplications(config),
     links: city.links,
   }

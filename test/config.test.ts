@@ -19,6 +19,8 @@ describe('The configuration', () => {
     all['issuer'] = 'https://id.sample.gov.cn' as never
     Object.assign(all['city'] as object, { name: { zh: '样例市', en: 'Sample City' } })
     Object.assign(all['demo'] as object, { enabled: false })
+    Object.assign(all['channels']?.['web'] as object, { verifiers: ['sms'] })
+    Object.assign(all['verifiers']?.['voice'] as object, { gateways: [] })
     Object.assign(all['crypto'] as object, { certified: false })
     Object.assign(all['keys'] as object, { kek: { file: '/etc/yihao/kek' } })
     return all
@@ -115,7 +117,13 @@ describe('The configuration', () => {
     const peerAt = (url: string) => ({ http: { url, keyFile: 'key', timeout: 5 } })
     const setRegister = (all: Settings, url: string) => Object.assign(all['register'] as object, peerAt(url))
     const setKek = (all: Settings, kek: object) => Object.assign(all['keys'] as object, { kek })
-    const setGateway = (all: Settings, url: string) => Object.assign(all['verifiers']?.['sms'] as object, peerAt(url))
+    const setGateways = (all: Settings, verifier: 'sms' | 'voice', gateways: readonly object[]) =>
+      Object.assign(all['verifiers']?.[verifier] as object, { gateways })
+    const webGateway = (url: string) => ({ kind: 'http', ...peerAt(url).http })
+    const line = { host: '10.1.1.1', keyFile: 'key', timeout: 5 }
+    const cmpp = { kind: 'cmpp', version: '3.0', account: '900001', serviceId: 'A', source: '1069', ...line }
+    const smpp = { kind: 'smpp', systemId: 'a', source: '1069', ...line }
+    const setGateway = (all: Settings, url: string) => setGateways(all, 'sms', [webGateway(url)])
     const rules: [path: string, remedy: RegExp, change: (all: Settings) => void][] = [
       ['issuer', /https/, (all) => void (all['issuer'] = 'http://localhost:3000' as never)],
       ['demo.enabled', /must be false/, (all) => Object.assign(all['demo'] as object, { enabled: true })],
@@ -125,15 +133,19 @@ describe('The configuration', () => {
         (all) => delete (all['crypto'] as Record<string, unknown>)['certified'],
       ],
       ['register.kind', /"http", and register\.http\.url, keyFile and timeout/, () => {}],
-      ['verifiers.sms.gateway', /"http", and verifiers\.sms\.http\.url, keyFile and timeout/, () => {}],
+      ['verifiers.sms.gateways', /http, aliyun, tencent, yunmas, smpp or cmpp/, () => {}],
+      ['verifiers.voice.gateways', /a real gateway: http/, (all) => setGateways(all, 'voice', [{ kind: 'outbox' }])],
       ['issuer', /placeholder.*YIHAO_ISSUER/, (all) => void (all['issuer'] = 'https://id.example.gov.cn' as never)],
       ['city.name.zh', /placeholder/, (all) => Object.assign(all['city']?.['name'] as object, { zh: '示例市' })],
       ['register.http.url', /must be https/, (all) => setRegister(all, 'http://10.1.1.1/check')],
-      ['verifiers.sms.http.url', /must be https/, (all) => setGateway(all, 'http://127.0.0.1.example.cn/sms')],
+      ['verifiers.sms.gateways', /must be https/, (all) => setGateway(all, 'http://127.0.0.1.example.cn/sms')],
+      ['verifiers.sms.gateways', /"privateLine": true/, (all) => setGateways(all, 'sms', [cmpp])],
+      ['verifiers.sms.gateways', /"tls": true/, (all) => setGateways(all, 'sms', [smpp])],
+      ['verifiers.voice.gateways', /must be https/, (all) => setGateways(all, 'voice', [webGateway('http://a.cn/')])],
       ['keys.kek', /name its file, environment variable or command/, (all) => void delete all['keys']?.['kek']],
       ['keys.kek.file', /a copy of that directory would hold both/, (all) => setKek(all, { file: 'keys/a/../kek' })],
     ]
-    const standing = ['register.kind', 'verifiers.sms.gateway']
+    const standing = ['register.kind', 'verifiers.sms.gateways']
 
     for (const [path, remedy, change] of rules)
       it(`is refused for ${path}, with the remedy, and for nothing else that is right`, () => {
@@ -150,13 +162,25 @@ describe('The configuration', () => {
     it('sends to a register and a gateway by https, and by http to this machine alone', () => {
       const said = (url: string, base = production()) =>
         faults((all) => void (setRegister(all, url), setGateway(all, url)), base).filter((line) =>
-          line.includes('.url: '),
+          line.includes('must be https'),
         )
       const local = ['http://localhost:1/a', 'http://127.0.0.1/a', 'http://[::1]:1/a', 'HTTP://LOCALHOST/']
       for (const url of ['https://register.example.cn/', ...local]) assert.deepEqual(said(url), [], url)
       const far = ['http://register.example.cn/', 'http://localhost.example.cn/', 'http://localhost@10.0.0.1/']
       for (const url of far) assert.equal(said(url).length, 2, url)
       assert.deepEqual(said('http://register.example.cn/', settings()), [], 'development may')
+    })
+
+    it('takes a gateway that stays connected encrypted, or on a line of the city’s own', () => {
+      const gateways = [{ tls: true }, { privateLine: true }].flatMap((way, at) => [
+        { ...cmpp, ...way, name: `cmpp-${at}` },
+        { ...smpp, ...way, name: `smpp-${at}` },
+      ])
+      const found = faults((all) => setGateways(all, 'sms', gateways), production())
+      assert.deepEqual(
+        found.filter((line) => !line.startsWith('register.kind')),
+        [],
+      )
     })
 
     it('reports its rules beside malformed settings', () => {
@@ -171,6 +195,20 @@ describe('The configuration', () => {
         [...['crypto.certified', 'issuer', 'city.name.zh', 'keys.kek'], ...standing].sort(),
       )
     })
+  })
+
+  it('names gateways apart, and offers calls only where a gateway makes them', () => {
+    const set = (verifier: 'sms' | 'voice', gateways: readonly object[]) =>
+      faults((all) => Object.assign(all['verifiers']?.[verifier] as object, { gateways }))
+    const [one, other] = [{ kind: 'outbox' }, { kind: 'outbox', name: 'other' }]
+    assert.deepEqual(set('sms', [one, other]), [])
+    assert.match(set('sms', [one, one])[0] ?? '', /^verifiers\.sms\.gateways: two of them have one name/)
+    assert.match(set('voice', [other, other])[0] ?? '', /^verifiers\.voice\.gateways: two of them have one name/)
+    assert.match(set('voice', [])[0] ?? '', /^verifiers\.voice\.gateways: is empty, and a channel offers voice/)
+    assert.equal(set('sms', []).length, 1)
+    assert.equal(set('voice', [{ kind: 'cmpp' }]).length, 1)
+    const far = { kind: 'http', url: 'https://sms.example.cn/', keyFile: 'key', timeout: 6 }
+    assert.match(set('sms', [far])[0] ?? '', /timeout/)
   })
 
   it('takes the key-encryption key from exactly one place, in production beside the keys but not inside', () => {

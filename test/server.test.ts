@@ -87,12 +87,9 @@ describe('a server that cannot start', () => {
     const defaults = loadConfig('config', {})
     const config: Config = { ...defaults, keys: { ...defaults.keys, directory: join(where, 'keys'), publishAhead: 1 } }
     await createKeys(config.keys, 'development')
-    const { register, verifiers } = config
+    const { register } = config
     const storeFor = (name: string) => ({ kind: 'sqlite', file: join(where, `${name}.db`) }) as const
-    for (const [path, change] of [
-      ['register.http', { register: { ...register, kind: 'http' } }],
-      ['verifiers.sms.http', { verifiers: { sms: { ...verifiers.sms, gateway: 'http' } } }],
-    ] as const)
+    for (const [path, change] of [['register.http', { register: { ...register, kind: 'http' } }]] as const)
       await assert.rejects(
         createApp({ ...config, ...change, storage: storeFor(path) }, { applications: [] }),
         (error) => {

@@ -10,6 +10,8 @@ import { genesis, link, origin, type Head } from './chain.ts'
 
 export type EventType =
   | 'challenge.sent'
+  | 'challenge.delivered'
+  | 'challenge.undelivered'
   | 'challenge.answered'
   | 'register.checked'
   | 'account.opened'

@@ -1,6 +1,7 @@
 /** What the settings may not be together, and what production forbids (DESIGN D16–D18), each with its remedy. */
 import { relative, resolve } from 'node:path'
 import type { Config } from '../config.ts'
+import type { GatewaySettings } from './sms.ts'
 
 /** A rule that spans several settings: where it is broken, what is wrong, what to do. */
 export interface Rule {
@@ -32,6 +33,15 @@ const isElsewhere = ({ issuer, listen }: Config): boolean => {
     Number(port || 80) !== listen.port
   )
 }
+
+/** Whether phones and codes would go to this gateway for everybody on the way to read. */
+const isOpenGateway = (gateway: GatewaySettings): boolean => {
+  if (gateway.kind === 'outbox') return false
+  return 'url' in gateway ? isOpenWire(gateway.url) : !gateway.tls && !gateway.privateLine
+}
+
+const hasTwins = (gateways: readonly GatewaySettings[]): boolean =>
+  new Set(gateways.map(({ kind, name = kind }) => name)).size < gateways.length
 
 const isInside = (directory: string, kek: Config['keys']['kek']): boolean =>
   kek !== undefined && 'file' in kek && !relative(resolve(directory), resolve(kek.file)).startsWith('..')
@@ -84,20 +94,43 @@ export const rules: readonly Rule[] = [
     remedy: 'must be https in production, but on this machine itself; names and ID numbers go there',
   },
   {
-    path: 'verifiers.sms.http.url',
-    broken: (c) => production(c) && isOpenWire(c.verifiers.sms.http?.url),
+    path: 'verifiers.sms.gateways',
+    broken: (c) => production(c) && c.verifiers.sms.gateways.some(({ kind }) => kind === 'outbox'),
+    remedy:
+      'the outbox shows codes to whoever opens it; production needs real gateways: http, aliyun, tencent, yunmas, smpp or cmpp (config/README.md)',
+  },
+  {
+    path: 'verifiers.voice.gateways',
+    broken: (c) => production(c) && c.verifiers.voice.gateways.some(({ kind }) => kind === 'outbox'),
+    remedy: 'the outbox shows codes to whoever opens it; production needs a real gateway: http (config/README.md)',
+  },
+  {
+    path: 'verifiers.sms.gateways',
+    broken: (c) => production(c) && c.verifiers.sms.gateways.some(isOpenGateway),
+    remedy:
+      'must be https in production, but on this machine itself; smpp and cmpp need "tls": true or, on a line of the city\'s own, "privateLine": true; phones and codes go there',
+  },
+  {
+    path: 'verifiers.voice.gateways',
+    broken: (c) => production(c) && c.verifiers.voice.gateways.some(isOpenGateway),
     remedy: 'must be https in production, but on this machine itself; phones and codes go there',
   },
   {
-    path: 'verifiers.sms.http',
-    broken: (c) => c.verifiers.sms.gateway === 'http' && c.verifiers.sms.http === undefined,
-    remedy: 'is missing; say url, keyFile and timeout of the gateway',
+    path: 'verifiers.sms.gateways',
+    broken: (c) => hasTwins(c.verifiers.sms.gateways),
+    remedy: 'two of them have one name; give those of one kind different names ("name")',
   },
   {
-    path: 'verifiers.sms.gateway',
-    broken: (c) => production(c) && c.verifiers.sms.gateway === 'outbox',
-    remedy:
-      'the outbox shows codes to whoever opens it; production needs a real gateway: set "http", and verifiers.sms.http.url, keyFile and timeout',
+    path: 'verifiers.voice.gateways',
+    broken: (c) => hasTwins(c.verifiers.voice.gateways),
+    remedy: 'two of them have one name; give those of one kind different names ("name")',
+  },
+  {
+    path: 'verifiers.voice.gateways',
+    broken: (c) =>
+      c.verifiers.voice.gateways.length === 0 &&
+      Object.values(c.channels).some(({ verifiers }) => verifiers.includes('voice')),
+    remedy: 'is empty, and a channel offers voice; name a gateway, or take voice from the channel',
   },
   {
     path: 'crypto.certified',

@@ -1,5 +1,5 @@
 /**
- * The demo city: two applications and a phone that shows the texts. It runs beside the server in development and is
+ * The demo city: two applications and a phone that shows its texts and calls. It runs beside the server in development and is
  * never loaded in production.
  */
 import { randomBytes } from 'node:crypto'
@@ -77,7 +77,8 @@ function phonePage(gateway: OutboxGateway): express.Express {
   app.get('/', (_request, response) => {
     const texts = gateway.all().map(({ phone, text, at }) => {
       const time = new Date(at).toLocaleTimeString('zh-CN', { timeZone: 'Asia/Shanghai' })
-      return `<div class="sms"><p class="sub">${groupPhone(phone)} · ${time}</p><p>${escaped(text.text)}</p></div>`
+      const called = text.template === 'call' ? ' · 来电 Call' : ''
+      return `<div class="sms"><p class="sub">${groupPhone(phone)} · ${time}${called}</p><p>${escaped(text.text)}</p></div>`
     })
     const shown = texts.length === 0 ? '<p>还没有短信。 No texts yet.</p>' : texts.join('')
     response.setHeader('refresh', '3')

@@ -13,7 +13,7 @@ import type { Attempt, Challenge } from './attempt.ts'
 import type { Devices } from './devices.ts'
 import type { Directory } from './directory.ts'
 import type { Line, Place } from './line.ts'
-import { offered } from './policy.ts'
+import { able, offered } from './policy.ts'
 import type { Throttle } from './throttle.ts'
 import { trailOf, type Visit } from './visit.ts'
 
@@ -25,12 +25,18 @@ export interface Refused {
   readonly place?: Place
 }
 
+export interface Asked {
+  readonly place?: Place | undefined
+  /** A verifier of the channel. */
+  readonly verifier?: string | undefined
+}
+
 export interface Challenges {
   /**
-   * Has a code sent to the phone by the first verifier that can reach the level asked.
+   * Has a code sent to the phone by the first verifier that can reach the level asked, or by the one named.
    * @param place his turn in the line of a busy address, where he has one
    */
-  send(visit: Visit, phone: string, place?: Place): Promise<{ readonly challenge: Challenge } | Refused>
+  send(visit: Visit, phone: string, asked?: Asked): Promise<{ readonly challenge: Challenge } | Refused>
   /** Judges an answer to the attempt's challenge; whatever came of it is in the audit trail. */
   judge(visit: Visit, attempt: Attempt, answer: string): Promise<{ readonly evidence: Evidence } | Refused>
 }
@@ -125,16 +131,19 @@ export function createChallenges(deps: Dependencies): Challenges {
   }
 
   return {
-    async send(visit, phone, place) {
-      const [verifier] = offered(visit.channel, verifiers, visit.asked)
+    async send(visit, phone, { place, verifier: named } = {}) {
+      const ways = named === undefined ? offered : able
+      const verifier = ways(visit.channel, verifiers, visit.asked).find(({ name }) => name === (named ?? name))
       if (!verifier) return { code: 'verifier_unavailable' }
-      const record = (outcome: 'ok' | 'refused' | 'failed', reason?: string) =>
+      const record = (outcome: 'ok' | 'refused' | 'failed', reason?: string, message?: string) =>
         recorder.record({
           ...trailOf(visit),
           type: 'challenge.sent',
           outcome,
           ...(reason === undefined ? {} : { reason }),
           verifier: verifier.name,
+          // What a receipt of the carrier will speak of.
+          ...(message === undefined ? {} : { facts: { message } }),
         })
       const refuse = async (refused: Refused): Promise<Refused> => {
         await record('refused', refused.code)
@@ -166,8 +175,8 @@ export function createChallenges(deps: Dependencies): Challenges {
       }
 
       try {
-        const { keep, expiresAt } = await verifier.begin(claimOf(visit), phone)
-        await record('ok')
+        const { keep, expiresAt, reference } = await verifier.begin(claimOf(visit), phone)
+        await record('ok', undefined, reference)
         const resendAt = now() + deps.resendAfterMs
         return { challenge: { id: randomUUID(), verifier: verifier.name, keep, expiresAt, resendAt } }
       } catch (error) {

@@ -6,14 +6,19 @@ import type { Verifiers } from '#src/verifiers/registry.ts'
 import type { Evidence, Verifier } from '#src/verifiers/verifier.ts'
 import type { Attempt, Step } from './attempt.ts'
 
-/** The verifiers of a channel, in its order, that can reach the level asked; a broken one only where all are. */
-export function offered(channel: Channel, verifiers: Verifiers, asked: Level): readonly Verifier[] {
-  const able = channel.verifiers.flatMap((name) => {
+/** The verifiers of a channel, in its order, that can reach the level asked. */
+export function able(channel: Channel, verifiers: Verifiers, asked: Level): readonly Verifier[] {
+  return channel.verifiers.flatMap((name) => {
     const verifier = verifiers.get(name)
     return verifier && enough(verifier.cap, asked) ? [verifier] : []
   })
-  const up = able.filter(({ down }) => !down?.())
-  return up.length > 0 ? up : able
+}
+
+/** Those to offer: a broken one only where all are. */
+export function offered(channel: Channel, verifiers: Verifiers, asked: Level): readonly Verifier[] {
+  const all = able(channel, verifiers, asked)
+  const up = all.filter(({ down }) => !down?.())
+  return up.length > 0 ? up : all
 }
 
 /** A session's level: no better than the account's proofing, the method's cap and the channel's top (DESIGN D8, D9). */

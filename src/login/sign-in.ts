@@ -40,7 +40,8 @@ export interface SignedIn {
 export interface SignIn {
   standing(visit: Visit): Promise<Standing>
   givePhone(visit: Visit, phone: string, publicComputer: boolean): Promise<void>
-  resend(visit: Visit): Promise<void>
+  /** Another code, by the verifier of that name where one is given: a call to who cannot read a text. */
+  resend(visit: Visit, verifier?: string): Promise<void>
   /** @param other he is none of those who sign in by this phone so far, and wants to register */
   answerCode(visit: Visit, code: string, other: boolean): Promise<void>
   chooseWho(visit: Visit, person: string): Promise<void>
@@ -106,8 +107,8 @@ export function createSignIn(deps: Dependencies): SignIn {
   }
 
   /** A refused code leaves the attempt as it was, so that a second tab or an impatient press does no harm. */
-  const sendTo = async (visit: Visit, attempt: Attempt, phone: string): Promise<void> => {
-    const sent = await challenges.send(visit, phone, attempt.place)
+  const sendTo = async (visit: Visit, attempt: Attempt, phone: string, verifier?: string): Promise<void> => {
+    const sent = await challenges.send(visit, phone, { place: attempt.place, verifier })
     if ('challenge' in sent) {
       const { publicComputer, documentKind, name } = attempt
       const { challenge } = sent
@@ -134,10 +135,10 @@ export function createSignIn(deps: Dependencies): SignIn {
       await sendTo(visit, { ...attempt, publicComputer }, phone.value)
     },
 
-    async resend(visit) {
+    async resend(visit, verifier) {
       const attempt = await attempts.load(visit.uid)
       if (attempt.phone === undefined || attempt.evidence) return
-      await sendTo(visit, attempt, attempt.phone)
+      await sendTo(visit, attempt, attempt.phone, verifier)
     },
 
     async answerCode(visit, code, other) {

@@ -47,18 +47,19 @@ export class PeerFailure extends Error {
   }
 }
 
-/** What a 4xx says: the peer has understood and refuses; trying again changes nothing. */
+/** What a 4xx or a carrier's code says: the peer has understood and refuses; trying again changes nothing. */
 export class PeerRefusal extends PeerFailure {
   override readonly name = 'PeerRefusal'
-  readonly status: number
-  constructor(status: number) {
-    super(`status ${status}`)
+  /** The status of HTTP, or the code by which the peer refuses. */
+  readonly status: number | string
+  constructor(status: number | string) {
+    super(typeof status === 'number' ? `status ${status}` : status)
     this.status = status
   }
 }
 
 /** What went wrong on the way, in a word. No cause is kept: its message may quote an address or an answer. */
-function failureOf(error: unknown): PeerFailure {
+export function failureOf(error: unknown): PeerFailure {
   if (error instanceof PeerFailure) return error
   const { name, cause } = error as { readonly name?: unknown; readonly cause?: { readonly code?: unknown } }
   if (name === 'TimeoutError') return new PeerFailure('timeout')
@@ -67,7 +68,8 @@ function failureOf(error: unknown): PeerFailure {
   return new PeerFailure(/^[A-Z][A-Z0-9_]+$/.test(code) ? `connection ${code}` : 'connection')
 }
 
-async function readLimited(answer: Response): Promise<string> {
+/** The body of an answer, no longer than 64 KiB. @throws PeerFailure `too-long` */
+export async function readLimited(answer: Response): Promise<string> {
   const declared = Number(answer.headers.get('content-length') ?? 0)
   if (declared > maxAnswerBytes) {
     await answer.body?.cancel()

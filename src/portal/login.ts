@@ -84,6 +84,8 @@ function dataFor(
     phone: step === 'phone' ? (typed ?? (phone === undefined ? '' : groupPhone(phone))) : undefined,
     maskedPhone: phone === undefined ? '' : maskPhone(phone),
     publicComputer: attempt.publicComputer,
+    called: challenge?.verifier === 'voice',
+    voice: visit.channel.verifiers.includes('voice'),
     resendIn: challenge ? Math.max(0, Math.ceil((challenge.resendAt - now) / 1000)) : 0,
     minutes: challenge ? Math.max(1, Math.ceil((challenge.expiresAt - now) / 60_000)) : 0,
     people:
@@ -138,6 +140,7 @@ export function loginPages({ interactions, signIn, pages, deviceCookie, now }: L
       signIn.givePhone(visit, field(request, 'phone'), field(request, 'public-computer') === 'on'),
     code: (visit, request) => signIn.answerCode(visit, field(request, 'code'), field(request, 'other') === 'on'),
     resend: (visit) => signIn.resend(visit),
+    voice: (visit) => signIn.resend(visit, 'voice'),
     who: (visit, request) => signIn.chooseWho(visit, field(request, 'person')),
     document: (visit, request) => signIn.giveDocumentKind(visit, field(request, 'kind')),
     name: (visit, request) => signIn.giveName(visit, field(request, 'name')),

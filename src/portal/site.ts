@@ -21,10 +21,12 @@ import { homePages, type HomeParts } from './home.ts'
 import { loginPages, type LoginParts } from './login.ts'
 import { accountPages, type AccountParts } from './me.ts'
 import { noticePages } from './notice.ts'
+import { receiptDesk, type ReceiptParts } from './receipts.ts'
 
 type Parts = HomeParts &
   Omit<LoginParts, 'deviceCookie'> &
-  AccountParts & {
+  AccountParts &
+  ReceiptParts & {
     readonly config: Pick<Config, 'issuer' | 'city' | 'listen' | 'environment'>
     readonly engine: RequestListener
     readonly log: Logger
@@ -46,6 +48,7 @@ export function createSite(parts: Parts): Express {
   site.use(refuseLargeBodies)
   // Applications come first: nothing that only pages need stands in their way.
   site.all([...protocolPaths], engine)
+  site.use(receiptDesk(parts))
   site.use(theme(city))
   const maxAge = config.environment === 'production' ? '1d' : 0
   site.use('/static', express.static(resolve(views, 'static'), { maxAge, index: false }))

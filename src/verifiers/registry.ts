@@ -5,24 +5,26 @@
 import type { Config } from '#src/config.ts'
 import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
-import { withBreaker } from './breaker.ts'
 import type { SmsGateway } from './sms/gateway.ts'
-import { createSmsVerifier } from './sms/index.ts'
+import { createSmsVerifier, createVoiceVerifier } from './sms/index.ts'
 import type { Verifier } from './verifier.ts'
 
 export interface VerifierParts {
   readonly config: Pick<Config, 'verifiers' | 'city'>
   /** Bind one-time codes, the newest first. */
   readonly codeMacs: () => readonly [Mac, ...Mac[]]
+  /** Gateways that fail over and have breakers of their own (`sms/fail-over.ts`). */
   readonly smsGateway: SmsGateway
-  readonly now?: () => number
+  readonly voiceGateway?: SmsGateway | undefined
 }
 
 const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = {
-  sms({ config: { city, verifiers }, codeMacs, smsGateway, now }) {
-    const { failures, pause } = verifiers.sms.breaker
-    const verifier = createSmsVerifier({ ...verifiers.sms, macs: codeMacs, gateway: smsGateway, city: city.name })
-    return withBreaker(verifier, { failures, pauseMs: pause * 1000, now })
+  sms({ config: { city, verifiers }, codeMacs, smsGateway }) {
+    return createSmsVerifier({ ...verifiers.sms, macs: codeMacs, gateway: smsGateway, city: city.name })
+  },
+  voice({ config: { city, verifiers }, codeMacs, voiceGateway }) {
+    if (!voiceGateway) throw new AppError('config_invalid', { detail: 'verifiers.voice.gateways: is empty' })
+    return createVoiceVerifier({ ...verifiers.sms, macs: codeMacs, gateway: voiceGateway, city: city.name })
   },
 }
 

@@ -25,6 +25,8 @@ export interface Begun {
   readonly keep: { readonly [key: string]: Json }
   /** Answers after this moment are late. */
   readonly expiresAt: number
+  /** The back end's own transaction, for the audit trail. */
+  readonly reference?: string
 }
 
 /** What was proven, to which level, by which method (RFC 8176), when; and nothing more. */

@@ -41,7 +41,8 @@ describe('a server whose keys stand in the key daemon', function () {
     server = await startServer({
       settings(settings) {
         const { sms } = settings['verifiers'] as { sms: object }
-        Object.assign(settings, { keys: keySettings(), verifiers: { sms: { ...sms, resendAfter: 1 } } })
+        Object.assign(settings, { keys: keySettings() })
+        Object.assign(sms, { resendAfter: 1 })
       },
     })
   })

@@ -9,6 +9,8 @@ import { relyingParty } from '../support/relying-party.ts'
 import { startPeer, type Peer } from '../support/signed-peer.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
 
+const webOf = ({ channels }: Record<string, unknown>) => (channels as Record<string, object>)['web']
+
 describe('signing in by a code that a gateway of the city sends', () => {
   const newDirectory = temporaryDirectories()
   let peer: Peer
@@ -26,7 +28,8 @@ describe('signing in by a code that a gateway of the city sends', () => {
     server = await startServer({
       settings: (config) => {
         const { sms } = config['verifiers'] as { sms: object }
-        Object.assign(sms, { gateway: 'http', http: { url: `${peer.url}/sms`, keyFile, timeout: 1 } })
+        Object.assign(config['channels'] as object, { web: { ...webOf(config), verifiers: ['sms'] } })
+        Object.assign(sms, { gateways: [{ kind: 'http', url: `${peer.url}/sms`, keyFile, timeout: 1 }] })
       },
       overrides: { smsGateway: undefined },
     })

@@ -239,11 +239,11 @@ describe('the challenge of a sign-in', () => {
     assert.ok('code' in waits && waits.place)
     assert.deepEqual([waits.code, waits.variables], ['code_busy', { count: longestWait }])
     rooms.clock.advance(10_000)
-    const early = await challenges.send(visit, phone, waits.place)
+    const early = await challenges.send(visit, phone, { place: waits.place })
     assert.ok('code' in early)
     assert.deepEqual([early.variables, early.place], [{ count: longestWait - 10 }, waits.place], 'his place is kept')
     rooms.clock.advance((longestWait - 10) * 1000)
-    assert.ok('challenge' in (await challenges.send(visit, phone, early.place)))
+    assert.ok('challenge' in (await challenges.send(visit, phone, { place: early.place })))
   })
 
   it('makes who guesses at many phones from one address wait, and judges nothing meanwhile', async () => {

@@ -190,6 +190,7 @@ async function startBehind(server: Server, port: number, options: Options): Prom
   const logged: string[] = []
   const app = await createApp(config, {
     smsGateway: gateway,
+    voiceGateway: gateway,
     register,
     ...(options.applications === null ? {} : { applications: options.applications ?? testApplications() }),
     now: clock.now,

@@ -54,7 +54,7 @@ export async function startCity({ more = [], settings }: Options = {}): Promise<
     directory,
     port,
     applications,
-    overrides: { smsGateway: city.gateway, links: city.links },
+    overrides: { smsGateway: city.gateway, voiceGateway: city.gateway, links: city.links },
     ...(settings ? { settings } : {}),
   })
   const running = await city.start()

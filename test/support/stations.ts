@@ -150,6 +150,17 @@ export const stations: readonly Station[] = [
       (page) => page.click('button.other'),
     ),
   },
+  {
+    name: 'code-called',
+    view: 'code',
+    async open(stage, page) {
+      await insurance(stage, page)
+      await fill(page, 'phone', strangersPhone())
+      stage.server.clock.advance(3_000)
+      await page.click('form[action$="/voice"] button')
+      await page.waitForSelector('h1')
+    },
+  },
   { name: 'who', view: 'who', open: (stage, page) => citizen(stage, page, 'he', `${stage.insurance}/login`) },
   {
     name: 'who-missing',

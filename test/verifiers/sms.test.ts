@@ -5,7 +5,7 @@ import { isAppError } from '#src/errors.ts'
 import { backEndDeadlineMs } from '#src/verifiers/deadline.ts'
 import { createVerifiers } from '#src/verifiers/registry.ts'
 import type { SmsGateway, SmsText } from '#src/verifiers/sms/gateway.ts'
-import { createSmsVerifier } from '#src/verifiers/sms/index.ts'
+import { createSmsVerifier, createVoiceVerifier } from '#src/verifiers/sms/index.ts'
 import { createOutboxGateway } from '#src/verifiers/sms/outbox-gateway.ts'
 import type { Claim } from '#src/verifiers/verifier.ts'
 import { verifierContract } from '../contracts/verifier.ts'
@@ -16,7 +16,7 @@ const newMac = () => createSoftwareMac(randomBytes(32))
 const mac = newMac()
 const settings = { macs: () => [mac] as const, city, validity: 300, largeTypeValidity: 600, tries: 5 }
 
-function smsUnderTest(timeoutMs?: number) {
+function smsUnderTest(timeoutMs?: number, create = createSmsVerifier) {
   const outbox = createOutboxGateway()
   let failing: 'throws' | 'hangs' | 'late' | undefined
   const gateway: SmsGateway = {
@@ -29,7 +29,7 @@ function smsUnderTest(timeoutMs?: number) {
       return outbox.send(to, text)
     },
   }
-  const verifier = createSmsVerifier({ ...settings, gateway, timeoutMs })
+  const verifier = create({ ...settings, gateway, timeoutMs })
   const text = (): SmsText => outbox.texts(phone)[0]?.text as SmsText
   const code = (): string => String(text().variables['code'])
   return { verifier, outbox, text, code, fail: (how: typeof failing) => void (failing = how) }
@@ -47,6 +47,40 @@ const claim: Claim = {
 verifierContract('sms over the outbox gateway', (timeoutMs) => {
   const { verifier, code, fail } = smsUnderTest(timeoutMs)
   return { verifier, input: phone, subject: { phone }, right: code, wrong: ['abcdef', '12345', '1234567'], fail }
+})
+
+verifierContract('voice over the outbox gateway', (timeoutMs) => {
+  const { verifier, code, fail } = smsUnderTest(timeoutMs, createVoiceVerifier)
+  return { verifier, input: phone, subject: { phone }, right: code, wrong: ['abcdef', '12345', '1234567'], fail }
+})
+
+describe('the voice verifier', () => {
+  it('says the code digit by digit and twice, what it is for and that nobody asks for it, in both languages', async () => {
+    const { verifier, text, code } = smsUnderTest(undefined, createVoiceVerifier)
+    await verifier.begin(claim, phone)
+    const spoken = [...code()].join('，')
+    assert.equal(
+      text().text,
+      `您好，这里是示例市一号。您正在登录“社保查询”，验证码是：${spoken}。再说一遍：${spoken}。5分钟内有效。工作人员不会索要验证码，切勿告诉他人。`,
+    )
+    assert.equal(text().template, 'call')
+    await verifier.begin({ ...claim, locale: 'en', purpose: 'Social insurance records' }, phone)
+    const english = [...code()].join(', ')
+    assert.equal(text().text.split(english).length, 3)
+    assert.match(text().text, /"Social insurance records".*5 minutes.*never ask/)
+  })
+
+  it('is evidence by telephone (RFC 8176), to the level of a text, and takes no code of a text', async () => {
+    const outbox = createOutboxGateway()
+    const text = createSmsVerifier({ ...settings, gateway: outbox })
+    const call = createVoiceVerifier({ ...settings, gateway: outbox })
+    const { keep } = await call.begin(claim, phone)
+    const code = String(outbox.texts(phone)[0]?.text.variables['code'])
+    assert.equal((await text.finish(claim, keep, code)).ok, false)
+    const outcome = await call.finish(claim, keep, code)
+    assert.ok(outcome.ok)
+    assert.deepEqual([outcome.evidence.amr, outcome.evidence.level], [['tel'], 2])
+  })
 })
 
 describe('the sms verifier', () => {

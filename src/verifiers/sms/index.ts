@@ -1,7 +1,8 @@
 /**
- * The verifier `sms`: a six-digit code to a phone (RFC 8176 `sms`). It proves that somebody holds the phone, to L2 at
- * most (DESIGN D8), and is not cryptographic authentication (D17). Only a MAC of the code is kept, over attempt, phone,
- * challenge and expiry as well, so that none of them can be exchanged.
+ * The verifiers `sms` and `voice`: a six-digit code to a phone, as a text (RFC 8176 `sms`) or in a call that says it
+ * (`tel`). It proves that somebody holds the phone, to L2 at most (DESIGN D8), and is not cryptographic authentication
+ * (D17). Only a MAC of the code is kept, over attempt, phone, challenge and expiry as well, so that none of them can be
+ * exchanged.
  */
 import { randomInt, randomUUID, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
@@ -12,7 +13,7 @@ import { parsePhone } from '#src/identity/phone.ts'
 import { backEndDeadlineMs, within } from '../deadline.ts'
 import type { Claim, Verifier } from '../verifier.ts'
 import type { SmsGateway } from './gateway.ts'
-import { codeText } from './texts.ts'
+import { callText, codeText } from './texts.ts'
 
 interface Dependencies {
   readonly gateway: SmsGateway
@@ -38,31 +39,45 @@ const keepSchema = boundSchema.extend({ mac: z.string() })
 
 const codeLength = 6
 
-export function createSmsVerifier(deps: Dependencies): Verifier {
+interface Way {
+  readonly name: string
+  readonly amr: string
+  readonly wordsOf: typeof codeText
+}
+
+export const createSmsVerifier = (deps: Dependencies): Verifier =>
+  createCodeVerifier({ name: 'sms', amr: 'sms', wordsOf: codeText }, deps)
+
+export const createVoiceVerifier = (deps: Dependencies): Verifier =>
+  createCodeVerifier({ name: 'voice', amr: 'tel', wordsOf: callText }, deps)
+
+function createCodeVerifier({ name, amr, wordsOf }: Way, deps: Dependencies): Verifier {
+  const timeoutMs = deps.timeoutMs ?? backEndDeadlineMs
   const macOf = (mac: Mac, bound: z.infer<typeof boundSchema>, code: string): Promise<Buffer> => {
     const { attempt, challenge, phone, expiresAt, reference } = bound
-    const parts = ['yihao sms', challenge, attempt, phone, expiresAt, reference, code]
+    const parts = [`yihao ${name}`, challenge, attempt, phone, expiresAt, reference, code]
     return mac(JSON.stringify(parts))
   }
 
   return {
-    name: 'sms',
-    amr: ['sms'],
+    name,
+    amr: [amr],
     cap: 2,
     tries: deps.tries,
+    down: () => deps.gateway.down?.() ?? false,
 
     async begin(claim: Claim, input: unknown) {
       const phone = parsePhone(typeof input === 'string' ? input : '')
       const code = String(randomInt(10 ** codeLength)).padStart(codeLength, '0')
       const validity = claim.largeType ? deps.largeTypeValidity : deps.validity
       const minutes = Math.floor(validity / 60)
-      const text = codeText({ code, minutes, claim, city: deps.city })
+      const text = wordsOf({ code, minutes, claim, city: deps.city })
       let reference: string
       try {
-        const send = () => deps.gateway.send(phone, text)
-        reference = (await within(deps.timeoutMs ?? backEndDeadlineMs, 'verifier_unavailable', send)).reference
+        const send = () => deps.gateway.send(phone, text, timeoutMs)
+        reference = (await within(timeoutMs, 'verifier_unavailable', send)).reference
       } catch (cause) {
-        throw new AppError('verifier_unavailable', { detail: `sms gateway ${deps.gateway.name}`, cause })
+        throw new AppError('verifier_unavailable', { detail: `${name} gateway ${deps.gateway.name}`, cause })
       }
       const expiresAt = claim.now + validity * 1000
       const bound = { attempt: claim.attempt, challenge: randomUUID(), phone, expiresAt, reference }
@@ -70,6 +85,7 @@ export function createSmsVerifier(deps: Dependencies): Verifier {
         show: { digits: codeLength, minutes },
         keep: { ...bound, mac: (await macOf(deps.macs()[0], bound, code)).toString('base64url') },
         expiresAt,
+        reference,
       }
     },
 
@@ -86,7 +102,7 @@ export function createSmsVerifier(deps: Dependencies): Verifier {
       if (right.length === 0) return { ok: false, reason: 'mismatch' }
       return {
         ok: true,
-        evidence: { verifier: 'sms', amr: ['sms'], level: 2, at: claim.now, reference, subject: { phone } },
+        evidence: { verifier: name, amr: [amr], level: 2, at: claim.now, reference, subject: { phone } },
       }
     },
   }

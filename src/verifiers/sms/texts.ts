@@ -1,5 +1,5 @@
 /**
- * The words of the texts (PAGES.md). Of a code: what for, how long, and that nobody on the staff asks for it; of a
+ * The words of texts and calls (PAGES.md). Of a code: what for, how long, and that nobody on the staff asks for it; of a
  * notice: what happened, when, and what to do. No links: citizens are taught never to tap them.
  */
 import { dayInChina, timeInChina } from '#src/identity/calendar.ts'
@@ -21,6 +21,18 @@ export function codeText({ code, minutes, claim, city }: CodeText): SmsText {
       ? `【${city.zh}一号】验证码${code}，用于登录“${purpose}”，${minutes}分钟内有效。工作人员不会索要验证码，切勿告诉他人。`
       : `[${city.en} Yihao] ${code} is your code to sign in to "${purpose}", valid for ${minutes} minutes. Our staff never ask for it; tell nobody.`
   return { template: 'code', locale, variables, order: ['code', 'purpose', 'minutes'], text }
+}
+
+/** The same words for the ear: the code digit by digit, and twice. */
+export function callText({ code, minutes, claim, city }: CodeText): SmsText {
+  const { locale, purpose } = claim
+  const digits = [...code].join(locale === 'zh' ? '，' : ', ')
+  const variables = { code, purpose, minutes: String(minutes) }
+  const text =
+    locale === 'zh'
+      ? `您好，这里是${city.zh}一号。您正在登录“${purpose}”，验证码是：${digits}。再说一遍：${digits}。${minutes}分钟内有效。工作人员不会索要验证码，切勿告诉他人。`
+      : `Hello, this is ${city.en} Yihao. Your code to sign in to "${purpose}" is: ${digits}. Once more: ${digits}. It is valid for ${minutes} minutes. Our staff never ask for it; tell nobody.`
+  return { template: 'call', locale, variables, order: ['code', 'purpose', 'minutes'], text }
 }
 
 /** What a citizen is told of his account without having asked. */
