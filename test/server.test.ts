@@ -74,7 +74,7 @@ describe('a server that cannot start', () => {
     const storeFor = (name: string) => ({ kind: 'sqlite', file: join(where, `${name}.db`) }) as const
     for (const [path, change] of [
       ['register.http', { register: { ...register, kind: 'http' } }],
-      ['verifiers.sms.http', { verifiers: { sms: { ...verifiers.sms, gateway: 'http' } } }],
+      ['verifiers.sms.http', { verifiers: { ...verifiers, sms: { ...verifiers.sms, gateway: 'http' } } }],
     ] as const)
       await assert.rejects(
         createApp({ ...config, ...change, storage: storeFor(path) }, { applications: [] }),

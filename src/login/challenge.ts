@@ -27,7 +27,7 @@ export interface Refused {
 
 export interface Challenges {
   /**
-   * Has a code sent to the phone by the first verifier that can reach the level asked.
+   * Has a code sent to the phone by the first verifier that goes by phone and can reach the level asked.
    * @param place his turn in the line of a busy address, where he has one
    */
   send(visit: Visit, phone: string, place?: Place): Promise<{ readonly challenge: Challenge } | Refused>
@@ -126,7 +126,7 @@ export function createChallenges(deps: Dependencies): Challenges {
 
   return {
     async send(visit, phone, place) {
-      const [verifier] = offered(visit.channel, verifiers, visit.asked)
+      const verifier = offered(visit.channel, verifiers, visit.asked).find(({ byDevice }) => !byDevice)
       if (!verifier) return { code: 'verifier_unavailable' }
       const record = (outcome: 'ok' | 'refused' | 'failed', reason?: string) =>
         recorder.record({

@@ -31,17 +31,24 @@ export function personOf(attempt: Attempt, atPhone: readonly Citizen[]): Citizen
 /** Has he still to say which of the people at this phone he is? */
 const undecided = (attempt: Attempt, atPhone: readonly Citizen[]) => attempt.person === undefined && atPhone.length > 1
 
-/** The page that comes next; `done` when the level asked is reached, `low` when this account cannot reach it. */
+/**
+ * The page that comes next; `done` when the level asked is reached, `low` when this account cannot reach it.
+ * @param first the first page: `passkey` where no phone reaches the level asked
+ */
 export function nextStep(
   attempt: Attempt,
   atPhone: readonly Citizen[],
   channel: Channel,
   asked: Level,
+  first: 'passkey' | 'phone' = 'phone',
 ): Step | 'done' | 'low' {
-  if (!attempt.evidence) return attempt.challenge ? 'code' : 'phone'
+  const { evidence } = attempt
+  if (!evidence) return first === 'phone' && attempt.challenge ? 'code' : first
+  // His device has said who he is, and that account is closed since.
+  if ('person' in evidence.subject && atPhone.length === 0) return first
   if (undecided(attempt, atPhone)) return 'who'
   const person = personOf(attempt, atPhone)
-  if (person && enough(reachedLevel(person, attempt.evidence, channel), asked)) return 'done'
+  if (person && enough(reachedLevel(person, evidence, channel), asked)) return 'done'
   // An account that was only claimed may be proven now; one that is proven has reached what it can.
   if (person && person.proofing >= 2) return 'low'
   if (attempt.documentKind === undefined) return 'document'
@@ -49,11 +56,11 @@ export function nextStep(
   return attempt.proofed ? 'low' : 'number'
 }
 
-const order: readonly Step[] = ['phone', 'code', 'who', 'document', 'name', 'number']
+const order: readonly Step[] = ['passkey', 'phone', 'code', 'who', 'document', 'name', 'number']
 
 /** May this page be shown? Those behind are always open, so that the way back exists; those ahead are not. */
 export function reachable(step: Step, next: Step | 'done' | 'low'): boolean {
   if (next === 'done') return false
-  if (next === 'low') return step === 'phone'
+  if (next === 'low') return step === 'phone' || step === 'passkey'
   return order.indexOf(step) <= order.indexOf(next)
 }

@@ -20,12 +20,14 @@ import { browserPaths, protocolPaths } from '#src/oidc/provider.ts'
 import { homePages, type HomeParts } from './home.ts'
 import { loginPages, type LoginParts } from './login.ts'
 import { accountPages, type AccountParts } from './me.ts'
+import { passkeyPages, type PasskeyParts } from './passkeys.ts'
 import { noticePages } from './notice.ts'
 
 type Parts = HomeParts &
-  Omit<LoginParts, 'deviceCookie'> &
-  AccountParts & {
-    readonly config: Pick<Config, 'issuer' | 'city' | 'listen' | 'environment'>
+  Omit<LoginParts, 'deviceCookie' | 'passkeyRenew'> &
+  Omit<AccountParts, 'passkeysOffered'> &
+  PasskeyParts & {
+    readonly config: Pick<Config, 'issuer' | 'city' | 'listen' | 'environment' | 'channels' | 'verifiers'>
     readonly engine: RequestListener
     readonly log: Logger
     readonly views: string
@@ -51,9 +53,12 @@ export function createSite(parts: Parts): Express {
   site.use('/static', express.static(resolve(views, 'static'), { maxAge, index: false }))
   site.use(['/login', '/me', '/session/end/confirm'], refuseForeignOrigins(issuer))
   site.use(homePages(parts))
-  site.use(loginPages({ ...parts, deviceCookie: createDeviceCookie({ secure }) }))
+  const passkeyRenew = Math.floor(config.verifiers.passkey.validity * 0.8)
+  site.use(loginPages({ ...parts, deviceCookie: createDeviceCookie({ secure }), passkeyRenew }))
   site.use(noticePages(parts))
-  site.use(accountPages(parts))
+  const passkeysOffered = config.channels['web']?.verifiers.includes('passkey') ?? false
+  site.use(accountPages({ ...parts, passkeysOffered }))
+  if (passkeysOffered) site.use(passkeyPages(parts))
   site.all([...browserPaths], engine)
   site.use(notFound)
   site.use(errorPage(pages, log))

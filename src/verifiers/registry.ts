@@ -6,15 +6,21 @@ import type { Config } from '#src/config.ts'
 import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
 import { withBreaker } from './breaker.ts'
+import { siteOf } from './passkey/answers.ts'
+import { createPasskeyVerifier } from './passkey/index.ts'
+import type { PasskeyStore } from './passkey/store.ts'
 import type { SmsGateway } from './sms/gateway.ts'
 import { createSmsVerifier } from './sms/index.ts'
 import type { Verifier } from './verifier.ts'
 
 export interface VerifierParts {
-  readonly config: Pick<Config, 'verifiers' | 'city'>
-  /** Bind one-time codes, the newest first. */
+  readonly config: Pick<Config, 'issuer' | 'verifiers' | 'city'>
+  /** Bind one-time codes and challenges, the newest first. */
   readonly codeMacs: () => readonly [Mac, ...Mac[]]
   readonly smsGateway: SmsGateway
+  readonly passkeys: PasskeyStore
+  /** Told of a person whose passkey may have been copied. */
+  readonly onCopied: (person: string) => Promise<void>
   readonly now?: () => number
 }
 
@@ -24,6 +30,8 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
     const verifier = createSmsVerifier({ ...verifiers.sms, macs: codeMacs, gateway: smsGateway, city: city.name })
     return withBreaker(verifier, { failures, pauseMs: pause * 1000, now })
   },
+  passkey: ({ config: { issuer, verifiers }, codeMacs, passkeys, onCopied }) =>
+    createPasskeyVerifier({ ...verifiers.passkey, site: siteOf(issuer), store: passkeys, macs: codeMacs, onCopied }),
 }
 
 export type Verifiers = ReadonlyMap<string, Verifier>
