@@ -4,7 +4,7 @@
  * (DESIGN D6, D11). Races are decided by unique marks alone.
  */
 import { passkeyKind } from '#src/storage/storage.ts'
-import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
+import type { Opened, SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 import type { Passkey, PasskeyStore } from '#src/verifiers/passkey/store.ts'
 
 interface Dependencies {
@@ -20,7 +20,6 @@ const forEver = Date.UTC(9999, 11, 31)
 const countMs = 86_400_000
 
 const taken = 'PasskeyTaken'
-const removed = 'PasskeyRemoved'
 const counted = 'PasskeyCounted'
 
 export function createPasskeyStore({ artifacts, now = Date.now }: Dependencies): PasskeyStore {
@@ -28,14 +27,18 @@ export function createPasskeyStore({ artifacts, now = Date.now }: Dependencies):
     artifacts.put(passkeyKind, passkey.id, passkey, {
       expiresAt: now() + keptMs,
       account: passkey.person,
-      unless: { kind: removed, id: passkey.id },
+      unless: { kind: passkeyKind, id: passkey.id },
     })
-  const find = async (id: string) => (await artifacts.get<Passkey>(passkeyKind, id))?.value
+  /** One that is spent was removed, whoever may have put its row back. */
+  const standing = (found: Opened<Passkey> | undefined) =>
+    found && found.spentAt === undefined ? found.value : undefined
+  const find = async (id: string) => standing(await artifacts.get<Passkey>(passkeyKind, id))
 
   return {
     find,
     async of(person) {
-      const all = (await artifacts.byAccount<Passkey>(passkeyKind, person)).map(({ value }) => value)
+      const found = await artifacts.byAccount<Passkey>(passkeyKind, person)
+      const all = found.map(standing).filter((one) => one !== undefined)
       return all.toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
     },
     add: async (passkey) => (await artifacts.spend(taken, passkey.id, forEver)) && put(passkey),
@@ -49,7 +52,7 @@ export function createPasskeyStore({ artifacts, now = Date.now }: Dependencies):
       if (passkey) await put({ ...passkey, name })
     },
     async remove(id) {
-      await artifacts.spend(removed, id, forEver)
+      await artifacts.spend(passkeyKind, id, forEver)
       await artifacts.remove(passkeyKind, id)
     },
   }

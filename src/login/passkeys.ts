@@ -106,9 +106,15 @@ export function createPasskeys(deps: Dependencies): Passkeys {
     return passkey?.person === person ? passkey : undefined
   }
 
-  /** Many at once may all have found room: the oldest stay, as many as there may be. */
-  const isBeyond = async ({ person, id }: Passkey): Promise<boolean> =>
-    (await store.of(person)).findIndex((one) => one.id === id) >= deps.perPerson
+  /** Many at once may all have found room: the oldest stay, as many as there may be. Gives those that went. */
+  const trim = async (person: string): Promise<readonly string[]> => {
+    const beyond = (await store.of(person)).slice(deps.perPerson).map(({ id }) => id)
+    for (const id of beyond) {
+      await recorder.record({ type: 'passkey.removed', outcome: 'ok', reason: 'full', person })
+      await store.remove(id)
+    }
+    return beyond
+  }
 
   return {
     of: store.of,
@@ -148,9 +154,7 @@ export function createPasskeys(deps: Dependencies): Passkeys {
       await record(changer, { type: 'passkey.added', outcome: 'ok', facts: { syncable: made.syncable } })
       await tell(person, 'passkey-added')
       if (!(await store.add(passkey))) return refuse(changer, 'passkey_not_added', 'known')
-      if (!(await isBeyond(passkey))) return undefined
-      await store.remove(passkey.id)
-      return refuse(changer, 'passkey_full', 'full')
+      return (await trim(person)).includes(passkey.id) ? refuse(changer, 'passkey_full', 'full') : undefined
     },
 
     async rename(changer, id, text) {

@@ -50,6 +50,27 @@ describe('passkeys in the store', () => {
     await again.storage.close()
   })
 
+  it('does not take back one that was removed and whose row was put back in the database', async () => {
+    const { storage, store } = await open(file)
+    const one = passkey()
+    await store.add(one)
+    await storage.close()
+    const change = (sql: string) => {
+      const db = new DatabaseSync(file)
+      db.exec(sql)
+      db.close()
+    }
+    change("CREATE TABLE aside AS SELECT * FROM artifacts WHERE kind = 'Passkey'")
+    const later = await open(file)
+    await later.store.remove(one.id)
+    await later.storage.close()
+    change('INSERT INTO artifacts SELECT * FROM aside')
+    const after = await open(file)
+    assert.equal(await after.store.find(one.id), undefined)
+    assert.deepEqual(await after.store.of(one.person), [])
+    await after.storage.close()
+  })
+
   it('forgets one that was not used for three years, and keeps one that was', async () => {
     let at = Date.now()
     const { storage, store } = await open(':memory:', () => at)
