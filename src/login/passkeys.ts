@@ -139,9 +139,10 @@ export function createPasskeys(deps: Dependencies): Passkeys {
       const barred = await bar(changer)
       if (barred) return refuse(changer, `passkey_${barred}`, barred)
       const asked = challenge === '' ? undefined : (await artifacts.get<Asked>(kind, challenge))?.value
-      if (!asked || now() >= asked.expiresAt) return refuse(changer, 'passkey_expired', 'expired')
+      if (!asked || now() >= asked.expiresAt) return refuse(changer, 'passkey_not_added', 'expired')
       if (asked.person !== person || asked.session !== session) return refuse(changer, 'passkey_not_added', 'foreign')
-      if (!(await artifacts.spend(kind, challenge, asked.expiresAt))) return refuse(changer, 'passkey_used', 'used')
+      if (!(await artifacts.spend(kind, challenge, asked.expiresAt)))
+        return refuse(changer, 'passkey_not_added', 'used')
       const verified = await enrolment.verify(asked.challenge, answer)
       if ('wrong' in verified) return refuse(changer, 'passkey_not_added', verified.wrong)
       const { made } = verified

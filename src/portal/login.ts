@@ -25,6 +25,8 @@ export interface LoginParts {
   readonly deviceCookie: DeviceCookie
   /** Seconds after which a page that still waits for a passkey asks for a fresh challenge. */
   readonly passkeyRenew: number
+  /** Whether one that a citizen adds by himself can reach level 3. */
+  readonly passkeysAddable: boolean
   readonly now: () => number
 }
 
@@ -108,7 +110,15 @@ function dataFor(
   }
 }
 
-export function loginPages({ interactions, signIn, pages, deviceCookie, passkeyRenew, now }: LoginParts): Router {
+export function loginPages({
+  interactions,
+  signIn,
+  pages,
+  deviceCookie,
+  passkeyRenew,
+  passkeysAddable,
+  now,
+}: LoginParts): Router {
   const router = Router()
 
   const found = async (request: Request, response: Response) => {
@@ -138,7 +148,7 @@ export function loginPages({ interactions, signIn, pages, deviceCookie, passkeyR
     if (!open) return goOn(request, response, visit)
     pages.send(request, response, {
       view: step,
-      data: { ...dataFor(step, interaction, standing, visit, now()), passkeyRenew },
+      data: { ...dataFor(step, interaction, standing, visit, now()), passkeyRenew, passkeysAddable },
       formTargets: formTargetsOf(interaction.application.redirectUris),
     })
   })

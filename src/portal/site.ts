@@ -24,7 +24,7 @@ import { passkeyPages, type PasskeyParts } from './passkeys.ts'
 import { noticePages } from './notice.ts'
 
 type Parts = HomeParts &
-  Omit<LoginParts, 'deviceCookie' | 'passkeyRenew'> &
+  Omit<LoginParts, 'deviceCookie' | 'passkeyRenew' | 'passkeysAddable'> &
   Omit<AccountParts, 'passkeysOffered'> &
   PasskeyParts & {
     readonly config: Pick<Config, 'issuer' | 'city' | 'listen' | 'environment' | 'channels' | 'verifiers'>
@@ -53,8 +53,9 @@ export function createSite(parts: Parts): Express {
   site.use('/static', express.static(resolve(views, 'static'), { maxAge, index: false }))
   site.use(['/login', '/me', '/session/end/confirm'], refuseForeignOrigins(issuer))
   site.use(homePages(parts))
-  const passkeyRenew = Math.floor(config.verifiers.passkey.validity * 0.8)
-  site.use(loginPages({ ...parts, deviceCookie: createDeviceCookie({ secure }), passkeyRenew }))
+  const { validity, addedAt2 } = config.verifiers.passkey
+  const passkeys = { passkeyRenew: Math.floor(validity * 0.8), passkeysAddable: addedAt2 >= 3 }
+  site.use(loginPages({ ...parts, ...passkeys, deviceCookie: createDeviceCookie({ secure }) }))
   site.use(noticePages(parts))
   const passkeysOffered = config.channels['web']?.verifiers.includes('passkey') ?? false
   site.use(accountPages({ ...parts, passkeysOffered }))
