@@ -46,6 +46,7 @@
     const creates = form.dataset.passkey === 'create'
     const status = form.querySelector('[role=status]')
     let waiting
+    let pressed = false
 
     const ask = async (more = {}) => {
       waiting?.abort()
@@ -61,9 +62,13 @@
     form.addEventListener('submit', async (event) => {
       event.preventDefault()
       status.textContent = ''
+      pressed = true
       try {
         await ask()
       } catch (error) {
+        // Pressed twice: the second press goes on.
+        if (error.name === 'AbortError') return
+        pressed = false
         const known = error.name === 'InvalidStateError' ? status.dataset.known : undefined
         status.textContent = known ?? status.dataset.failed
         offer()
@@ -79,7 +84,7 @@
       ask({ mediation: 'conditional' }).catch(() => {})
     }
     const renew = Number(form.dataset.renew) * 1000
-    if (renew) setInterval(() => waiting?.signal.aborted || offer(), renew)
+    if (renew) setInterval(() => pressed || offer(), renew)
     offer()
   }
 
