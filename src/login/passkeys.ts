@@ -64,6 +64,11 @@ interface Asked {
   readonly expiresAt: number
 }
 
+const codeOf: Readonly<Record<Bar, string>> = {
+  low: 'passkey_not_added',
+  stale: 'passkey_stale',
+  full: 'passkey_full',
+}
 const kind = 'PasskeyEnrolment'
 const lateMs = 3_600_000
 const longestName = 40
@@ -122,7 +127,7 @@ export function createPasskeys(deps: Dependencies): Passkeys {
 
     async begin(changer) {
       const barred = await bar(changer)
-      if (barred) return { code: `passkey_${barred}` }
+      if (barred) return { code: codeOf[barred] }
       const { person, session } = changer
       const existing = await store.of(person)
       const expiresAt = now() + deps.validity * 1000
@@ -137,7 +142,7 @@ export function createPasskeys(deps: Dependencies): Passkeys {
     async add(changer, challenge, answer, name) {
       const { person, session, level } = changer
       const barred = await bar(changer)
-      if (barred) return refuse(changer, `passkey_${barred}`, barred)
+      if (barred) return refuse(changer, codeOf[barred], barred)
       const asked = challenge === '' ? undefined : (await artifacts.get<Asked>(kind, challenge))?.value
       if (!asked || now() >= asked.expiresAt) return refuse(changer, 'passkey_not_added', 'expired')
       if (asked.person !== person || asked.session !== session) return refuse(changer, 'passkey_not_added', 'foreign')

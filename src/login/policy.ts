@@ -6,14 +6,17 @@ import type { Verifiers } from '#src/verifiers/registry.ts'
 import type { Evidence, Verifier } from '#src/verifiers/verifier.ts'
 import type { Attempt, Step } from './attempt.ts'
 
-/** The verifiers of a channel, in its order, that can reach the level asked; a broken one only where all are. */
+/**
+ * The verifiers of a channel, in its order, that can reach the level asked; a broken one only where all are. A device
+ * that answers for its owner stands in for none: whoever has not added one has only the others.
+ */
 export function offered(channel: Channel, verifiers: Verifiers, asked: Level): readonly Verifier[] {
   const able = channel.verifiers.flatMap((name) => {
     const verifier = verifiers.get(name)
     return verifier && enough(verifier.cap, asked) ? [verifier] : []
   })
   const up = able.filter(({ down }) => !down?.())
-  return up.length > 0 ? up : able
+  return up.some(({ byDevice }) => !byDevice) ? up : able
 }
 
 /** A session's level: no better than the account's proofing, the method's cap and the channel's top (DESIGN D8, D9). */

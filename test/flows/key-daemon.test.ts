@@ -40,8 +40,8 @@ describe('a server whose keys stand in the key daemon', function () {
     writeFileSync(nowhere, '')
     server = await startServer({
       settings(settings) {
-        const { sms } = settings['verifiers'] as { sms: object }
-        Object.assign(settings, { keys: keySettings(), verifiers: { sms: { ...sms, resendAfter: 1 } } })
+        const { sms, ...others } = settings['verifiers'] as { sms: object }
+        Object.assign(settings, { keys: keySettings(), verifiers: { ...others, sms: { ...sms, resendAfter: 1 } } })
       },
     })
   })

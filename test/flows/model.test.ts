@@ -176,8 +176,8 @@ describe('tokens, in any order of events', () => {
   before(async () => {
     server = await startServer({
       settings: (config) => {
-        const { sms } = config['verifiers'] as { sms: object }
-        config['verifiers'] = { sms: { ...sms, resendAfter: 1, perPhoneDaily: 100_000 } }
+        const { sms, ...others } = config['verifiers'] as { sms: object }
+        config['verifiers'] = { ...others, sms: { ...sms, resendAfter: 1, perPhoneDaily: 100_000 } }
       },
     })
     person = await personOf('yan')

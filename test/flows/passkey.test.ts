@@ -79,8 +79,12 @@ describe('passkeys', () => {
 
     it('asks for another sign-in once this one is old, and comes back to adding', async () => {
       const browser = await owner('xian')
+      const { challenge, options } = await addOptions(browser)
       server.clock.advance(601_000)
       assert.equal((await addOptions(browser)).options, undefined)
+      const answer = newDevice().make(options)
+      const late = await browser.post('/me/passkeys/new', { challenge, answer, name: 'x' })
+      assert.match(late.text, /离您登录已经过了一段时间/)
       const page = await browser.get('/me/passkeys/new')
       assert.equal(stepOf(page), 'phone')
       const back = await provePhone(server, browser, page, person.phone)
@@ -97,7 +101,7 @@ describe('passkeys', () => {
       assert.equal((await other.post('/me/passkeys/new', fields)).status, 400)
       assert.equal((await lastOf('passkey.added'))?.facts?.['why'], 'foreign')
       assert.equal((await browser.post('/me/passkeys/new', fields)).status, 200)
-      assert.equal((await browser.post('/me/passkeys/new', fields)).status, 400)
+      assert.match((await browser.post('/me/passkeys/new', fields)).text, /没有添加成功，账号没有变化/)
       assert.equal((await lastOf('passkey.added'))?.facts?.['why'], 'used')
       const late = await addOptions(browser)
       server.clock.advance(301_000)
@@ -135,6 +139,8 @@ describe('passkeys', () => {
       )
       assert.equal((await idsOf(browser)).length, perPerson)
       assert.equal((await addOptions(browser)).options, undefined)
+      const more = await browser.post('/me/passkeys/new', { challenge: 'x', answer: 'x', name: 'x' })
+      assert.match(more.text, /已经够多，请先移除一台/)
     })
   })
 
@@ -200,6 +206,7 @@ describe('passkeys', () => {
       assert.equal(foreign.status, 400)
       const own = await first.browser.post(`${attemptOf(first.page)}/passkey`, fields)
       assert.equal(stepOf(own), 'phone', 'whoever tried it elsewhere has used it up')
+      assert.match(own.text, /这一次已经用过/)
       assert.equal((await lastOf('challenge.answered'))?.facts?.['why'], 'used')
 
       const late = await signInOptions(first.browser, first.page)
