@@ -53,7 +53,8 @@ export function nextStep(
   const person = personOf(attempt, atPhone)
   if (person && enough(reachedLevel(person, evidence, channel), asked)) return 'done'
   // An account that was only claimed may be proven now; one that is proven has reached what it can.
-  if (person && person.proofing >= 2) return 'low'
+  // A device that has named its owner brings no phone by which the register could be asked.
+  if (person && (person.proofing >= 2 || 'person' in evidence.subject)) return 'low'
   if (attempt.documentKind === undefined) return 'document'
   if (attempt.name === undefined) return 'name'
   return attempt.proofed ? 'low' : 'number'

@@ -67,6 +67,7 @@ describe('what comes next in a sign-in', () => {
     ['a code sent for a lower level', sent, [], 3, 'passkey'],
     ['a device has named its owner', byDevice, [citizen('a', 3)], 3, 'done'],
     ['a device has named somebody who cannot reach the level', byDevice, [a], 3, 'low'],
+    ['a device has named somebody whose document is void since', byDevice, [citizen('a', 1)], 2, 'low'],
     ['a device has named somebody who is gone', byDevice, [], 3, 'passkey'],
   ]
   for (const [situation, attempt, people, asked, next] of deviceRows)

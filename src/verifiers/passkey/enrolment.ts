@@ -12,7 +12,7 @@ export interface NewPasskeyFor {
   /** Base64url. */
   readonly challenge: string
   readonly handle: string
-  /** What the device shows when it asks which account: synced passkeys carry it abroad, so it names nobody. */
+  /** What the device shows when it asks which account: it may be synced anywhere, so it is masked as on a page. */
   readonly label: string
   readonly existing: readonly Pick<Passkey, 'id' | 'transports'>[]
 }
