@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import type { Express } from 'express'
 import { openServerKeys, type ServerKeys } from './app/keys.ts'
 import { wireGateways } from './app/gateways.ts'
+import { alarmOfCopies, wirePasskeys } from './app/passkeys.ts'
 import { wireSignIn } from './app/sign-in.ts'
 import { createRecorder, type Recorder } from './audit/recorder.ts'
 import { recordRestores } from './audit/restored.ts'
@@ -22,6 +23,7 @@ import type { PopulationRegister } from './identity/registry.ts'
 import { createCitizenNotices } from './login/citizen-notices.ts'
 import { createDevices } from './login/devices.ts'
 import { createDirectory, type Directory } from './login/directory.ts'
+import { createPasskeyStore } from './login/passkey-store.ts'
 import { createOwnership } from './login/ownership.ts'
 import { createRegisterChanges } from './login/register-changes.ts'
 import { createRegisterCheck } from './login/register-check.ts'
@@ -170,15 +172,18 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
   if (overrides.applications) await seedApplications(overrides.applications, source)
   const following = overrides.applications ? undefined : await followApplicationFiles({ ...source, now, onFault })
 
-  for (const { id, legacyUntil } of await applications.list()) {
+  for (const { id, legacyUntil } of await applications.list())
     if (legacyUntil) log.warn({ application: id, until: legacyUntil }, 'this application still has the profile legacy')
-  }
 
   const channels = createChannels(config.channels)
   const gateways = wireGateways(config, overrides, { recorder, artifacts, log, now })
+  const passkeyStore = createPasskeyStore({ artifacts, now })
   const verifiers = createVerifiers(
     [...channels.values()].flatMap((channel) => channel.verifiers),
-    { config, codeMacs: keys.codeMacs, smsGateway: gateways.sms, voiceGateway: gateways.voice },
+    {
+      ...{ config, codeMacs: keys.codeMacs, smsGateway: gateways.sms, voiceGateway: gateways.voice },
+      ...{ passkeys: passkeyStore, onCopied: alarmOfCopies(log, recorder) },
+    },
   )
   const sealing = { sealer, pseudonym: keys.pairwiseMac, reserve: vault('reserve') }
   const directory = createDirectory({ storage, ...sealing, now })
@@ -186,13 +191,18 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
   const devices = createDevices({ artifacts, directory, perPerson: login.knownDevices, now })
   const register = overrides.register ?? (await registerFor(config, now))
   const check = createRegisterCheck(register, { onUnavailable })
+  const citizenNotices = createCitizenNotices({
+    ...{ outbox, gateway: gateways.sms, vault: artifactVault, storage, recorder },
+    ...{ city: city.name, hotline: city.hotline, now },
+  })
+  const passkeys = wirePasskeys({
+    ...{ config, store: passkeyStore, artifacts, directory, recorder, notices: citizenNotices, now },
+  })
   const ownership = createOwnership({
     directory,
     recorder,
-    notices: createCitizenNotices({
-      ...{ outbox, gateway: gateways.sms, vault: artifactVault, storage, recorder },
-      ...{ city: city.name, hotline: city.hotline, now },
-    }),
+    notices: citizenNotices,
+    endPasskeys: passkeys.endAll,
     endSessions: (person, below) => sessions.endBelow(person, below),
     hidePast: (person) => Promise.all([notices.withdrawAll(person), releases.hide(person)]),
   })
@@ -232,7 +242,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
 
   const handler = createSite({
     ...{ config, log, views, pages, issuer, now },
-    ...{ interactions, signIn, sessions, notices, releases, applications, directory, recorder },
+    ...{ interactions, signIn, sessions, notices, releases, passkeys, applications, directory, recorder },
     engine: engine.handler,
     links: overrides.links ?? [],
     reports: gateways.reports,

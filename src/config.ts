@@ -77,6 +77,15 @@ const schema = z.strictObject({
     }),
     /** Calls that say the code, within the limits of texts and as long valid. */
     voice: z.strictObject({ gateways: voiceGateways }),
+    passkey: z.strictObject({
+      validity: seconds,
+      /** How many a person may have. */
+      perPerson: z.number().int().min(1).max(20),
+      /** How long after a sign-in one may be added without another sign-in. */
+      freshness: seconds,
+      /** The most that one reaches which was added in a session of level 2 (NIST SP 800-63B §4.1). */
+      addedAt2: z.literal([2, 3]),
+    }),
   }),
   login: z.strictObject({
     attempt: seconds,

@@ -288,6 +288,19 @@ describe('The configuration', () => {
     )
   })
 
+  it('takes no passkeys where the issuer is an address: they belong to a host name', () => {
+    const said = (issuer: string, verifiers: readonly string[]) =>
+      faults((all) => {
+        all['issuer'] = issuer as never
+        all['channels'] = { web: { verifiers, top: 3, session: { absolute: 60, idle: 60 } } } as never
+      })
+    for (const address of ['https://10.0.0.1', 'https://[fd00::1]']) {
+      assert.match(said(address, ['sms', 'passkey']).join(), /^channels: .*host name/)
+      assert.deepEqual(said(address, ['sms']), [])
+    }
+    assert.deepEqual(said('https://id.city.gov.cn', ['sms', 'passkey']), [])
+  })
+
   describe('from the environment', () => {
     const load = (env: Record<string, string>) => loadConfig(directory, env)
 

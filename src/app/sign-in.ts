@@ -5,6 +5,7 @@ import { createAttempts } from '../login/attempt.ts'
 import { createChallenges } from '../login/challenge.ts'
 import type { Devices } from '../login/devices.ts'
 import type { Directory } from '../login/directory.ts'
+import { createDeviceChallenges } from '../login/device-challenge.ts'
 import { createLine } from '../login/line.ts'
 import type { Ownership } from '../login/ownership.ts'
 import { createPhoneConfirmation } from '../login/phone-confirmation.ts'
@@ -46,6 +47,9 @@ export function wireSignIn(parts: Parts): SignIn {
       verifiers: parts.verifiers,
       resendAfterMs: verifiers.sms.resendAfter * 1000,
       onUnavailable: parts.onUnavailable,
+    }),
+    deviceChallenges: createDeviceChallenges({
+      ...{ artifacts, directory, verifiers: parts.verifiers, throttle, recorder, now },
     }),
     devices,
     proofing: createProofing({ directory, check, throttle, recorder, ownership, now }),

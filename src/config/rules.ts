@@ -1,4 +1,5 @@
 /** What the settings may not be together, and what production forbids (DESIGN D16–D18), each with its remedy. */
+import { isIP } from 'node:net'
 import { relative, resolve } from 'node:path'
 import type { Config } from '../config.ts'
 import type { GatewaySettings } from './sms.ts'
@@ -160,6 +161,13 @@ export const rules: readonly Rule[] = [
     path: 'channels',
     broken: (c) => Object.values(c.channels).some(({ session }) => session.idle > session.absolute),
     remedy: 'a session may not be idle for longer than it lasts; lower session.idle',
+  },
+  {
+    path: 'channels',
+    broken: (c) =>
+      isIP(new URL(c.issuer).hostname.replace(/^\[|\]$/g, '')) !== 0 &&
+      Object.values(c.channels).some(({ verifiers }) => verifiers.includes('passkey')),
+    remedy: 'passkeys belong to a host name, and the issuer is an address; name one, or take "passkey" out',
   },
   {
     path: 'tokens.refreshTokenIdle',

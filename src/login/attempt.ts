@@ -46,7 +46,7 @@ const attemptSchema = z.object({
 export type Attempt = z.infer<typeof attemptSchema> & { readonly evidence?: Evidence }
 export type Challenge = NonNullable<Attempt['challenge']>
 export type Fault = z.infer<typeof faultSchema>
-export type Step = 'phone' | 'code' | 'who' | 'document' | 'name' | 'number'
+export type Step = 'passkey' | 'phone' | 'code' | 'who' | 'document' | 'name' | 'number'
 
 export interface Attempts {
   load(uid: string): Promise<Attempt>

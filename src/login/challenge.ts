@@ -33,7 +33,8 @@ export interface Asked {
 
 export interface Challenges {
   /**
-   * Has a code sent to the phone by the first verifier that can reach the level asked, or by the one named.
+   * Has a code sent to the phone by the first verifier that goes by phone and can reach the level asked, or by the one
+   * named.
    * @param place his turn in the line of a busy address, where he has one
    */
   send(visit: Visit, phone: string, asked?: Asked): Promise<{ readonly challenge: Challenge } | Refused>
@@ -133,7 +134,8 @@ export function createChallenges(deps: Dependencies): Challenges {
   return {
     async send(visit, phone, { place, verifier: named } = {}) {
       const ways = named === undefined ? offered : able
-      const verifier = ways(visit.channel, verifiers, visit.asked).find(({ name }) => name === (named ?? name))
+      const all = ways(visit.channel, verifiers, visit.asked).filter(({ byDevice }) => !byDevice)
+      const verifier = all.find(({ name }) => name === (named ?? name))
       if (!verifier) return { code: 'verifier_unavailable' }
       const record = (outcome: 'ok' | 'refused' | 'failed', reason?: string, message?: string) =>
         recorder.record({

@@ -43,6 +43,8 @@ interface Dependencies {
   readonly notices: CitizenNotices
   /** Ends every session of a person that is below this level, and any that is just about to begin. */
   readonly endSessions: (person: string, below: Level) => Promise<unknown>
+  /** Ends the ways to sign in that a person's devices keep. */
+  readonly endPasskeys: (person: string) => Promise<unknown>
   /** Hides what was agreed to and released before the account was its owner's. */
   readonly hidePast: (person: string) => Promise<unknown>
 }
@@ -82,7 +84,7 @@ function createTurns(): <T>(key: string, act: () => Promise<T>) => Promise<T> {
 }
 
 export function createOwnership(deps: Dependencies): Ownership {
-  const { directory, recorder, notices, endSessions, hidePast } = deps
+  const { directory, recorder, notices, endPasskeys, endSessions, hidePast } = deps
   const inTurn = createTurns()
 
   /** Recorded before it is done: what cannot be recorded does not happen (DESIGN D11). */
@@ -94,6 +96,7 @@ export function createOwnership(deps: Dependencies): Ownership {
   }
 
   const endClaim = async (person: string, below: Level): Promise<void> => {
+    await endPasskeys(person)
     await endSessions(person, below)
     await hidePast(person)
   }

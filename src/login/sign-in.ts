@@ -11,7 +11,8 @@ import { parseDocument, parseDocumentKind } from '#src/identity/id-number.ts'
 import { parseName } from '#src/identity/name.ts'
 import { parsePhone } from '#src/identity/phone.ts'
 import type { Attempt, Attempts, Fault, Step } from './attempt.ts'
-import type { Challenges } from './challenge.ts'
+import type { Challenges, Refused } from './challenge.ts'
+import type { DeviceChallenges, Shown } from './device-challenge.ts'
 import type { Devices } from './devices.ts'
 import type { Directory } from './directory.ts'
 import type { PhoneConfirmation } from './phone-confirmation.ts'
@@ -22,8 +23,10 @@ import { trailOf, type Visit } from './visit.ts'
 export interface Standing {
   readonly attempt: Attempt
   readonly next: Step | 'done' | 'low'
-  /** Those who sign in by this phone; known only once it is proven. */
+  /** Those who sign in by this phone, known only once it is proven; or whom his device has named. */
   readonly people: readonly Citizen[]
+  /** Whether the citizen's own device may answer for him: beside the phone, or as the only way to the level asked. */
+  readonly device: ReturnType<DeviceChallenges['way']>
 }
 
 export interface SignedIn {
@@ -44,6 +47,9 @@ export interface SignIn {
   resend(visit: Visit, verifier?: string): Promise<void>
   /** @param other he is none of those who sign in by this phone so far, and wants to register */
   answerCode(visit: Visit, code: string, other: boolean): Promise<void>
+  /** What the page's script asks the citizen's device. */
+  beginDevice(visit: Visit): Promise<Shown | Refused>
+  answerDevice(visit: Visit, challenge: string, answer: string, publicComputer: boolean): Promise<void>
   chooseWho(visit: Visit, person: string): Promise<void>
   giveDocumentKind(visit: Visit, kind: string): Promise<void>
   giveName(visit: Visit, name: string): Promise<void>
@@ -54,8 +60,9 @@ export interface SignIn {
 
 interface Dependencies {
   readonly attempts: Attempts
-  readonly directory: Pick<Directory, 'byPhone'>
+  readonly directory: Pick<Directory, 'byPhone' | 'byId'>
   readonly challenges: Challenges
+  readonly deviceChallenges: DeviceChallenges
   readonly devices: Pick<Devices, 'remember'>
   readonly proofing: Proofing
   readonly confirmation: PhoneConfirmation
@@ -64,19 +71,28 @@ interface Dependencies {
 }
 
 export function createSignIn(deps: Dependencies): SignIn {
-  const { attempts, directory, challenges, devices, proofing, confirmation, recorder, now = Date.now } = deps
+  const { attempts, directory, challenges, deviceChallenges, devices } = deps
+  const { proofing, confirmation, recorder, now = Date.now } = deps
 
   const provenPhone = ({ evidence }: Attempt): string | undefined =>
     evidence && 'phone' in evidence.subject ? evidence.subject.phone : undefined
 
+  /** Those whom the evidence is of, as it opens their accounts. */
+  const provenPeople = async ({ evidence }: Attempt): Promise<readonly Citizen[]> => {
+    if (evidence && 'phone' in evidence.subject) {
+      const { phone } = evidence.subject
+      return (await directory.byPhone(phone)).map((citizen) => confirmation.openedBy(phone, citizen))
+    }
+    const citizen = evidence && 'person' in evidence.subject && (await directory.byId(evidence.subject.person))
+    return citizen ? [citizen] : []
+  }
+
   const standing = async (visit: Visit): Promise<Standing> => {
     const attempt = await attempts.load(visit.uid)
-    const phone = provenPhone(attempt)
-    const atPhone = phone === undefined ? [] : await directory.byPhone(phone)
-    const people = atPhone
-      .filter(({ status }) => status === 'active')
-      .map((citizen) => (phone === undefined ? citizen : confirmation.openedBy(phone, citizen)))
-    return { attempt, people, next: nextStep(attempt, people, visit.channel, visit.asked) }
+    const people = (await provenPeople(attempt)).filter(({ status }) => status === 'active')
+    const device = deviceChallenges.way(visit)
+    const first = device === 'only' ? 'passkey' : 'phone'
+    return { attempt, people, device, next: nextStep(attempt, people, visit.channel, visit.asked, first) }
   }
 
   /** Saves what was given, without the fault of the input before. */
@@ -160,9 +176,24 @@ export function createSignIn(deps: Dependencies): SignIn {
       })
     },
 
+    beginDevice: (visit) => deviceChallenges.begin(visit),
+
+    async answerDevice(visit, id, answer, publicComputer) {
+      const attempt = await attempts.load(visit.uid)
+      if (attempt.evidence) return
+      const judged = await deviceChallenges.judge(visit, id, answer)
+      if ('code' in judged) {
+        const step = deviceChallenges.way(visit) === 'only' ? 'passkey' : 'phone'
+        return save(visit, { ...attempt, publicComputer }, fail(visit, step, judged.code))
+      }
+      const { evidence, challenge } = judged
+      await attempts.prove(challenge.id, evidence)
+      await attempts.save(visit.uid, { publicComputer, proofed: false, challenge })
+    },
+
     async chooseWho(visit, person) {
       const { attempt, people, next } = await standing(visit)
-      if (next === 'phone' || next === 'code') return
+      if (next === 'passkey' || next === 'phone' || next === 'code') return
       const chosen = person === 'other' ? null : people.find(({ id }) => id === person)?.id
       if (chosen === undefined) return save(visit, attempt, fail(visit, 'who', 'who_missing'))
       await save(visit, attempt, { person: chosen, proofed: false })

@@ -18,6 +18,8 @@ export type Limit =
   | 'failures-day'
   | 'failures-day-device'
   | 'failures-address'
+  | 'device-begin'
+  | 'device-answer'
   | 'register-phone'
   | 'register-number'
   | 'register-pair'
@@ -41,6 +43,9 @@ interface Dependencies {
 
 const daySeconds = 86_400
 const lineSeconds = 60
+/** What one attempt may ask of the citizen's device: a signature is not guessed, so this only bounds the work. */
+const deviceBegins = 60
+const deviceAnswers = 10
 
 export function createThrottle({ storage, login, sms, now = Date.now }: Dependencies): Throttle {
   const limiter = (keyPrefix: Limit, points: number, seconds: number) =>
@@ -57,6 +62,8 @@ export function createThrottle({ storage, login, sms, now = Date.now }: Dependen
     'failures-day': limiter('failures-day', login.failuresDaily, daySeconds),
     'failures-day-device': limiter('failures-day-device', login.deviceFailuresDaily, daySeconds),
     'failures-address': limiter('failures-address', login.perAddress.failures, lineSeconds),
+    'device-begin': limiter('device-begin', deviceBegins, login.attempt),
+    'device-answer': limiter('device-answer', deviceAnswers, login.attempt),
     'register-phone': limiter('register-phone', login.registerChecksDaily, daySeconds),
     'register-number': limiter('register-number', login.registerChecksDaily, daySeconds),
     'register-pair': limiter('register-pair', 1, daySeconds),

@@ -25,6 +25,8 @@ export interface CurrentSession {
   readonly accountId: string
   readonly uid: string
   readonly level: Level
+  /** Seconds; when he signed in. */
+  readonly since: number
 }
 
 export interface Sessions {
@@ -76,10 +78,10 @@ export function createSessions({ artifacts, engine, claimEnds, notify }: Depende
     async current(request, response) {
       const provider = engine.current()
       const session = await provider.Session.get(provider.createContext(request, response) as never)
-      const { accountId, uid, acr } = session
+      const { accountId, uid, acr, loginTs = 0 } = session
       return accountId === undefined || (await claimEnds.ended(session))
         ? undefined
-        : { accountId, uid, level: levelOfAcr(acr ?? '') ?? 1 }
+        : { accountId, uid, level: levelOfAcr(acr ?? '') ?? 1, since: loginTs }
     },
 
     async of(accountId) {

@@ -23,10 +23,14 @@ export interface LoginParts {
   readonly signIn: SignIn
   readonly pages: Pages
   readonly deviceCookie: DeviceCookie
+  /** Seconds after which a page that still waits for a passkey asks for a fresh challenge. */
+  readonly passkeyRenew: number
+  /** Whether one that a citizen adds by himself can reach level 3. */
+  readonly passkeysAddable: boolean
   readonly now: () => number
 }
 
-const steps: readonly Step[] = ['phone', 'code', 'who', 'document', 'name', 'number']
+const steps: readonly Step[] = ['passkey', 'phone', 'code', 'who', 'document', 'name', 'number']
 const isStep = (text: string): text is Step => (steps as readonly string[]).includes(text)
 
 /** Faults that no other input would mend: the page says so, and does not point at the field. */
@@ -38,6 +42,10 @@ const beyondInput: ReadonlySet<string> = new Set([
   'code_busy',
   'proof_unavailable',
   'proof_too-often',
+  'passkey_refused',
+  'passkey_expired',
+  'passkey_used',
+  'passkey_exhausted',
 ])
 
 /** Kinds whose numbers have 18 characters, shown 6-8-4. */
@@ -67,7 +75,7 @@ function visitFor(request: Request, interaction: Interaction, device: string | u
 function dataFor(
   step: Step | 'low',
   interaction: Interaction,
-  { attempt, people }: Standing,
+  { attempt, people, device }: Standing,
   visit: Visit,
   now: number,
 ) {
@@ -86,6 +94,10 @@ function dataFor(
     publicComputer: attempt.publicComputer,
     called: challenge?.verifier === 'voice',
     voice: visit.channel.verifiers.includes('voice'),
+    passkey: device !== 'none',
+    passkeyOnly: device === 'only',
+    asked: interaction.asked,
+    proofing: people[0]?.proofing ?? 1,
     resendIn: challenge ? Math.max(0, Math.ceil((challenge.resendAt - now) / 1000)) : 0,
     minutes: challenge ? Math.max(1, Math.ceil((challenge.expiresAt - now) / 60_000)) : 0,
     people:
@@ -100,7 +112,15 @@ function dataFor(
   }
 }
 
-export function loginPages({ interactions, signIn, pages, deviceCookie, now }: LoginParts): Router {
+export function loginPages({
+  interactions,
+  signIn,
+  pages,
+  deviceCookie,
+  passkeyRenew,
+  passkeysAddable,
+  now,
+}: LoginParts): Router {
   const router = Router()
 
   const found = async (request: Request, response: Response) => {
@@ -130,7 +150,7 @@ export function loginPages({ interactions, signIn, pages, deviceCookie, now }: L
     if (!open) return goOn(request, response, visit)
     pages.send(request, response, {
       view: step,
-      data: dataFor(step, interaction, standing, visit, now()),
+      data: { ...dataFor(step, interaction, standing, visit, now()), passkeyRenew, passkeysAddable },
       formTargets: formTargetsOf(interaction.application.redirectUris),
     })
   })
@@ -138,6 +158,13 @@ export function loginPages({ interactions, signIn, pages, deviceCookie, now }: L
   const answers: Readonly<Record<string, (visit: Visit, request: Request) => Promise<void>>> = {
     phone: (visit, request) =>
       signIn.givePhone(visit, field(request, 'phone'), field(request, 'public-computer') === 'on'),
+    passkey: (visit, request) =>
+      signIn.answerDevice(
+        visit,
+        field(request, 'challenge'),
+        field(request, 'answer'),
+        field(request, 'public-computer') === 'on',
+      ),
     code: (visit, request) => signIn.answerCode(visit, field(request, 'code'), field(request, 'other') === 'on'),
     resend: (visit) => signIn.resend(visit),
     voice: (visit) => signIn.resend(visit, 'voice'),
@@ -146,6 +173,13 @@ export function loginPages({ interactions, signIn, pages, deviceCookie, now }: L
     name: (visit, request) => signIn.giveName(visit, field(request, 'name')),
     number: (visit, request) => signIn.giveNumber(visit, field(request, 'number')),
   }
+
+  /** For the page's script, which asks the citizen's device. */
+  router.post('/login/:uid/passkey/options', parseForm, async (request, response) => {
+    const { interaction, visit } = await found(request, response)
+    const begun = interaction.prompt === 'login' ? await signIn.beginDevice(visit) : {}
+    response.set('cache-control', 'no-store').json(begun)
+  })
 
   router.post('/login/:uid/:step', parseForm, async (request, response, next) => {
     const step = String(request.params['step'])

@@ -27,6 +27,8 @@ export interface AccountParts {
   readonly applications: Applications
   readonly directory: Pick<Directory, 'byId'>
   readonly recorder: Recorder
+  /** May devices be added that sign in? */
+  readonly passkeysOffered: boolean
 }
 
 /** Even its owner sees of a stored number and name no more than tells him that it is his (PAGES). */
@@ -40,7 +42,7 @@ const masked = ({ name, documents, phones, proofing }: Citizen) => ({
 })
 
 export function accountPages(deps: AccountParts): Router {
-  const { issuer, pages, sessions, notices, releases, applications, directory, recorder } = deps
+  const { issuer, pages, sessions, notices, releases, applications, directory, recorder, passkeysOffered } = deps
   const router = Router()
 
   /** The signed-in citizen, or undefined after sending him to sign in: a session below his account shows nothing of it. */
@@ -73,6 +75,7 @@ export function accountPages(deps: AccountParts): Router {
     ])
     return {
       citizen: masked(citizen),
+      passkeysOffered,
       sessions: open.map((session) => ({
         ...session,
         here: session.uid === uid,

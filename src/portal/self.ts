@@ -8,6 +8,8 @@ import { acrOf, type Level } from '#src/identity/assurance.ts'
 import type { Application } from '#src/oidc/application.ts'
 
 export const selfId = 'yihao'
+/** Where a sign-in ends that was asked for before adding a passkey. */
+export const passkeysCallback = '/me/passkeys/callback'
 
 export function selfApplication({ issuer, city }: Pick<Config, 'issuer' | 'city'>): Application {
   return {
@@ -23,7 +25,7 @@ export function selfApplication({ issuer, city }: Pick<Config, 'issuer' | 'city'
     signedRequests: false,
     signedResponses: false,
     apis: [],
-    redirectUris: [`${issuer}/me/callback`],
+    redirectUris: [`${issuer}/me/callback`, `${issuer}${passkeysCallback}`],
     postLogoutRedirectUris: [`${issuer}/`],
     // The SM3 of a secret that nobody was told.
     credential: { secretSm3: randomBytes(32).toString('hex') },
@@ -33,16 +35,20 @@ export function selfApplication({ issuer, city }: Pick<Config, 'issuer' | 'city'
   }
 }
 
-/** The request that ends at `/me`, by a sign-in of that level. */
-export function selfRequest(issuer: string, level: Level = 1): string {
+/**
+ * The request that ends at our pages, by a sign-in of that level.
+ * @param anew also whoever is signed in has to sign in again
+ */
+export function selfRequest(issuer: string, level: Level = 1, callback = '/me/callback', anew = false): string {
   const parameters = {
     client_id: selfId,
     response_type: 'code',
     scope: 'openid',
-    redirect_uri: `${issuer}/me/callback`,
+    redirect_uri: `${issuer}${callback}`,
     code_challenge: createHash('sha256').update(randomBytes(32)).digest('base64url'),
     code_challenge_method: 'S256',
     acr_values: acrOf(level),
+    ...(anew ? { prompt: 'login' } : {}),
   }
   return `/auth?${new URLSearchParams(parameters)}`
 }

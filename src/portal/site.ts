@@ -20,14 +20,16 @@ import { browserPaths, protocolPaths } from '#src/oidc/provider.ts'
 import { homePages, type HomeParts } from './home.ts'
 import { loginPages, type LoginParts } from './login.ts'
 import { accountPages, type AccountParts } from './me.ts'
+import { passkeyPages, type PasskeyParts } from './passkeys.ts'
 import { noticePages } from './notice.ts'
 import { receiptDesk, type ReceiptParts } from './receipts.ts'
 
 type Parts = HomeParts &
-  Omit<LoginParts, 'deviceCookie'> &
-  AccountParts &
+  Omit<LoginParts, 'deviceCookie' | 'passkeyRenew' | 'passkeysAddable'> &
+  Omit<AccountParts, 'passkeysOffered'> &
+  PasskeyParts &
   ReceiptParts & {
-    readonly config: Pick<Config, 'issuer' | 'city' | 'listen' | 'environment'>
+    readonly config: Pick<Config, 'issuer' | 'city' | 'listen' | 'environment' | 'channels' | 'verifiers'>
     readonly engine: RequestListener
     readonly log: Logger
     readonly views: string
@@ -54,9 +56,13 @@ export function createSite(parts: Parts): Express {
   site.use('/static', express.static(resolve(views, 'static'), { maxAge, index: false }))
   site.use(['/login', '/me', '/session/end/confirm'], refuseForeignOrigins(issuer))
   site.use(homePages(parts))
-  site.use(loginPages({ ...parts, deviceCookie: createDeviceCookie({ secure }) }))
+  const { validity, addedAt2 } = config.verifiers.passkey
+  const passkeys = { passkeyRenew: Math.floor(validity * 0.8), passkeysAddable: addedAt2 >= 3 }
+  site.use(loginPages({ ...parts, ...passkeys, deviceCookie: createDeviceCookie({ secure }) }))
   site.use(noticePages(parts))
-  site.use(accountPages(parts))
+  const passkeysOffered = config.channels['web']?.verifiers.includes('passkey') ?? false
+  site.use(accountPages({ ...parts, passkeysOffered }))
+  if (passkeysOffered) site.use(passkeyPages(parts))
   site.all([...browserPaths], engine)
   site.use(notFound)
   site.use(errorPage(pages, log))

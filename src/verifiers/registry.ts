@@ -5,17 +5,23 @@
 import type { Config } from '#src/config.ts'
 import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
+import { siteOf } from './passkey/answers.ts'
+import { createPasskeyVerifier } from './passkey/index.ts'
+import type { PasskeyStore } from './passkey/store.ts'
 import type { SmsGateway } from './sms/gateway.ts'
 import { createSmsVerifier, createVoiceVerifier } from './sms/index.ts'
 import type { Verifier } from './verifier.ts'
 
 export interface VerifierParts {
-  readonly config: Pick<Config, 'verifiers' | 'city'>
-  /** Bind one-time codes, the newest first. */
+  readonly config: Pick<Config, 'issuer' | 'verifiers' | 'city'>
+  /** Bind one-time codes and challenges, the newest first. */
   readonly codeMacs: () => readonly [Mac, ...Mac[]]
   /** Gateways that fail over and have breakers of their own (`sms/fail-over.ts`). */
   readonly smsGateway: SmsGateway
   readonly voiceGateway?: SmsGateway | undefined
+  readonly passkeys: PasskeyStore
+  /** Told of a person whose passkey may have been copied. */
+  readonly onCopied: (person: string) => Promise<void>
 }
 
 const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = {
@@ -26,6 +32,8 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
     if (!voiceGateway) throw new AppError('config_invalid', { detail: 'verifiers.voice.gateways: is empty' })
     return createVoiceVerifier({ ...verifiers.sms, macs: codeMacs, gateway: voiceGateway, city: city.name })
   },
+  passkey: ({ config: { issuer, verifiers }, codeMacs, passkeys, onCopied }) =>
+    createPasskeyVerifier({ ...verifiers.passkey, site: siteOf(issuer), store: passkeys, macs: codeMacs, onCopied }),
 }
 
 export type Verifiers = ReadonlyMap<string, Verifier>

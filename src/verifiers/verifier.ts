@@ -37,15 +37,19 @@ export interface Evidence {
   readonly at: number
   /** The back end's own transaction, for the audit trail. */
   readonly reference?: string
-  /** Who it was proven of: a phone somebody holds, or a document somebody is. */
+  /** Who it was proven of: a phone somebody holds, a document somebody is, or a person by his id. */
   readonly subject:
-    { readonly phone: string } | { readonly kind: string; readonly number: string; readonly name?: string }
+    | { readonly phone: string }
+    | { readonly kind: string; readonly number: string; readonly name?: string }
+    | { readonly person: string }
 }
 
 export type Refusal = 'mismatch' | 'expired' | 'foreign' | 'rejected'
 
 export type Outcome =
-  { readonly ok: true; readonly evidence: Evidence } | { readonly ok: false; readonly reason: Refusal }
+  | { readonly ok: true; readonly evidence: Evidence }
+  /** `detail`: a stable code of what was wrong, for the audit trail alone. */
+  | { readonly ok: false; readonly reason: Refusal; readonly detail?: string }
 
 export interface Verifier {
   readonly name: string
@@ -55,6 +59,8 @@ export interface Verifier {
   readonly cap: Level
   /** Wrong answers a challenge survives. */
   readonly tries: number
+  /** The citizen's own device answers for him, so nothing has to be asked before it begins: neither phone nor name. */
+  readonly byDevice?: boolean
   /** Is its back end known to be broken? It is offered then only where nothing else is. */
   readonly down?: () => boolean
   begin(claim: Claim, input: unknown): Promise<Begun>

@@ -16,8 +16,13 @@ export interface VerifierUnderTest {
   /** The right answer to the newest challenge, and what nobody but its receiver may see. */
   right(): string
   readonly wrong: readonly unknown[]
-  /** From now on the back end fails in this way; `late`: it answers or fails only after the deadline. */
-  fail(how: 'throws' | 'hangs' | 'late'): void
+  /** What the right answer is evidence of, where a verifier tells ways apart: some of its own values. */
+  readonly amr?: readonly string[]
+  /**
+   * From now on the back end fails in this way; `late`: it answers or fails only after the deadline. Absent where there
+   * is none: nobody but the citizen's device is asked.
+   */
+  fail?(how: 'throws' | 'hangs' | 'late'): void
 }
 
 const claim = (over: Partial<Claim> = {}): Claim => ({
@@ -77,12 +82,13 @@ export function verifierContract(name: string, make: (timeoutMs: number) => Veri
     })
 
     it('takes the right answer for evidence of verifier, method, level, time, reference and subject, nothing more', async () => {
-      const { begun, finish, right, verifier, subject } = await begin()
+      const { begun, finish, right, verifier, subject, amr = verifier.amr } = await begin()
       const at = claim().now + 1_000
       const outcome = await finish(claim({ now: at }), begun.keep, right())
       assert.ok(outcome.ok)
       const { level, reference, ...rest } = outcome.evidence
-      assert.deepEqual(rest, { verifier: verifier.name, amr: verifier.amr, at, subject })
+      assert.deepEqual(rest, { verifier: verifier.name, amr, at, subject })
+      assert.ok(amr.every((one) => verifier.amr.includes(one)))
       assert.ok(level <= verifier.cap)
       assert.ok(reference !== undefined && reference !== '')
       assert.ok(!JSON.stringify(outcome).includes(right()))
@@ -126,6 +132,7 @@ export function verifierContract(name: string, make: (timeoutMs: number) => Veri
     for (const how of ['throws', 'hangs', 'late'] as const) {
       it(`is unavailable in time when its back end ${how === 'late' ? 'is late' : how}`, async () => {
         const tested = make(50)
+        if (!tested.fail) return assert.equal(tested.verifier.byDevice, true, 'only a device needs no back end')
         tested.fail(how)
         const started = performance.now()
         await assert.rejects(tested.verifier.begin(claim(), tested.input), (error) =>

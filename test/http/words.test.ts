@@ -93,7 +93,9 @@ describe('The words', () => {
 
   it('are there for every fault of a sign-in', () => {
     const source = textsUnder('src/login', '.ts').join('\n')
-    const codes = [...source.matchAll(/'((?:code|who|proof|phone|consent)_[\w-]+)'/g)].map(([, code]) => code as string)
+    const codes = [...source.matchAll(/'((?:code|who|proof|phone|consent|passkey)_[\w-]+)'/g)].map(
+      ([, code]) => code as string,
+    )
     const refusals = /type ProofingRefusal =([^\n]*\n(?:\s+\|[^\n]*\n)+)/.exec(source)?.[1] ?? ''
     const proofs = [...refusals.matchAll(/'([\w-]+)'/g)].map(([, reason]) => `proof_${reason}`)
     assert.ok(codes.length > 8 && proofs.length > 8)

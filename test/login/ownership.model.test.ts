@@ -66,7 +66,10 @@ async function openCity() {
   const recorder = { record: async () => undefined, checkpoint: async () => undefined, close: async () => undefined }
   const nothing = async () => undefined
   const notices = { tell: nothing, tellOfTry: nothing }
-  const ownership = createOwnership({ directory, recorder, notices, endSessions: nothing, hidePast: nothing })
+  const ownership = createOwnership({
+    ...{ directory, recorder, notices },
+    ...{ endPasskeys: nothing, endSessions: nothing, hidePast: nothing },
+  })
   const throttle = { take: async () => ({ allowed: true, left: 1 }) as const, giveBack: nothing }
   const fault = (error: unknown) => assert.fail(String(error))
   const apply = createRegisterChanges({ directory, check, recorder, endSessions: nothing, onFault: fault, now })

@@ -49,6 +49,7 @@ async function openRooms() {
       ),
       tellOfTry: nothing,
     },
+    endPasskeys: acting(nothing, 'passkeys ended'),
     endSessions: acting(nothing, 'sessions ended'),
     hidePast: acting(async (person: string) => void consents.delete(person), 'hidden'),
   })
@@ -80,6 +81,7 @@ describe('a reclaim that breaks off', () => {
     `claim-ended:${strangersPhone}`,
     `reclaimed:${ownPhone}`,
     'phone ended',
+    'passkeys ended',
     'sessions ended',
     'hidden',
     'bound',
@@ -90,7 +92,7 @@ describe('a reclaim that breaks off', () => {
     assert.ok((await rooms.prove()).ok)
     assert.deepEqual(
       rooms.acts.filter((act) => !act.startsWith('phone-bound')),
-      [...needed, 'sessions ended', 'hidden'],
+      [...needed, 'passkeys ended', 'sessions ended', 'hidden'],
     )
     await rooms.close()
   })

@@ -60,6 +60,22 @@ describe('what comes next in a sign-in', () => {
     it(`after ${situation}: ${next}`, () => assert.equal(nextStep(attempt, people, web, asked), next))
   }
 
+  const ofDevice = { ...evidence(3), verifier: 'passkey', subject: { person: 'a' } }
+  const byDevice: Attempt = { ...fresh, challenge: { ...challenge, verifier: 'passkey' }, evidence: ofDevice }
+  const deviceRows: readonly [string, Attempt, readonly Citizen[], Level, Step | 'done' | 'low'][] = [
+    ['nothing given where no phone is enough', fresh, [], 3, 'passkey'],
+    ['a code sent for a lower level', sent, [], 3, 'passkey'],
+    ['a device has named its owner', byDevice, [citizen('a', 3)], 3, 'done'],
+    ['a device has named somebody who cannot reach the level', byDevice, [a], 3, 'low'],
+    ['a device has named somebody whose document is void since', byDevice, [citizen('a', 1)], 2, 'low'],
+    ['a device has named somebody who is gone', byDevice, [], 3, 'passkey'],
+  ]
+  for (const [situation, attempt, people, asked, next] of deviceRows)
+    it(`after ${situation}: ${next}`, () => assert.equal(nextStep(attempt, people, web, asked, 'passkey'), next))
+
+  it('asks for the phone, and for no document, where a device has named somebody who is gone', () =>
+    assert.equal(nextStep(byDevice, [], web, 2), 'phone'))
+
   it('is never done without evidence, and never above what evidence, account and channel allow', () => {
     const level = fc.constantFrom<Level>(...levels)
     const person = fc.record({ id: fc.constantFrom('a', 'b', 'c'), proofing: level })
@@ -133,6 +149,17 @@ describe('what is offered', () => {
     assert.ok(all.length > 1)
     assert.deepEqual(namesOf(all[0] as string), all.slice(1))
     assert.deepEqual(namesOf(...all), all)
+  })
+  it('what is broken where only a device would be left, which not everybody has added', () => {
+    const [sms, passkey] = ['sms', 'passkey'].map((name) => verifiers.get(name) as Verifier) as [Verifier, Verifier]
+    const all = new Map([
+      ['sms', { ...sms, down: () => true }],
+      ['passkey', { ...passkey, byDevice: true }],
+    ])
+    assert.deepEqual(
+      offered(channel, all, 1).map(({ name }) => name),
+      ['passkey', 'sms'],
+    )
   })
   it('nothing that the channel does not name', () => assert.deepEqual(offered(web, new Map(), 1), []))
 })

@@ -57,7 +57,7 @@ describe('backup of a SQLite store', () => {
     await filled(async ({ people, artifacts, counters, deliveries, dataKeys, audit }) => {
       await people.insert(person('before', { phones: [phone('1')] }))
       await people.insert(person('erased later'))
-      for (const kind of ['Session', 'AuthorizationCode', 'RefreshToken', 'Attempt', 'Notice', 'Release'])
+      for (const kind of ['Session', 'AuthorizationCode', 'RefreshToken', 'Attempt', 'Notice', 'Passkey', 'Release'])
         await artifacts.put(kind, 'a', { payload: kind, expiresAt: soon })
       await artifacts.spend('AuthorizationCode', 'spent before', soon)
       await counters.add('tries', 2, Date.now(), 3_600_000)
@@ -121,7 +121,7 @@ describe('backup of a SQLite store', () => {
       assert.deepEqual(await storage.people.byId('before'), person('before', { phones: [phone('1')] }))
       for (const kind of ['Session', 'AuthorizationCode', 'RefreshToken', 'Attempt'])
         assert.equal(await storage.artifacts.get(kind, 'a'), undefined, kind)
-      for (const kind of ['Notice', 'Release'])
+      for (const kind of ['Notice', 'Passkey', 'Release'])
         assert.equal((await storage.artifacts.get(kind, 'a'))?.payload, kind, kind)
       assert.deepEqual(await storage.deliveries.counts(), { waiting: 1, buried: 0 })
       await storage.close()

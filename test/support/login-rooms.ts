@@ -112,7 +112,14 @@ export async function openLoginRooms(
     tellOfTry: async ({ id }) => void told.push({ id, event: 'tried', phone: '' }),
   }
   const hidePast = async () => undefined
-  const ownership = createOwnership({ directory, recorder, notices, endSessions, hidePast })
+  const ownership = createOwnership({
+    directory,
+    recorder,
+    notices,
+    endPasskeys: async () => undefined,
+    endSessions,
+    hidePast,
+  })
   const proofing = createProofing({ directory, check, throttle, recorder, ownership, now })
   const confirmDays = config.login.phoneConfirmDays
   const confirmation = createPhoneConfirmation({ directory, check, recorder, confirmDays, now })

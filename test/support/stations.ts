@@ -2,35 +2,43 @@
 import type { Page } from 'playwright-core'
 import { createHighClient } from '#src/demo/high-client.ts'
 import { createStandardClient } from '#src/demo/standard-client.ts'
+import type { ApplicationInput } from '#src/oidc/application.ts'
 import { errorsPath } from '#src/oidc/error-answers.ts'
 import { highApplication } from './app.ts'
 import { personOf, type Person } from './citizen.ts'
 import { startCity, type City } from './demo-city.ts'
+import { plugIn } from './virtual-authenticator.ts'
 
 export interface Stage extends City {
   /** The address where a sign-in for an application begins that asks consent for the ID number. */
   consentUrl(): Promise<string>
+  /** The address of one that asks for level 3. */
+  strictUrl(): Promise<string>
 }
 
 /** The city with one application more, no pause between texts, and two people at one phone. */
 export async function startStage(): Promise<Stage> {
   const high = await highApplication()
-  const city = await startCity({ more: [high.application], settings: impatient })
-  const client = createHighClient({
-    issuer: city.server.url,
-    clientId: 'high',
-    privateJwk: high.privateJwk,
-    redirectUri: 'http://localhost:4003/callback',
-    postLogoutRedirectUri: 'http://localhost:4003/signed-out',
-    scope: 'openid profile id_number',
-    algorithm: 'ES256',
-  })
+  const strict = { ...high.application, id: 'strict', level: 3, sector: 'strict.example.gov.cn' } as ApplicationInput
+  const city = await startCity({ more: [high.application, strict], settings: impatient })
+  const urlOf = async (clientId: string): Promise<string> => {
+    const client = createHighClient({
+      issuer: city.server.url,
+      clientId,
+      privateJwk: high.privateJwk,
+      redirectUri: 'http://localhost:4003/callback',
+      postLogoutRedirectUri: 'http://localhost:4003/signed-out',
+      scope: 'openid profile id_number',
+      algorithm: 'ES256',
+    })
+    return (await client.start()).url
+  }
   for (const key of ['he', 'xu', 'elder', 'teenager', 'yan', 'xian']) {
     const { kind, name, number, phone } = await personOf(key)
     const document = { kind: kind as 'resident-id-card', number, status: 'proven' } as const
     await city.server.app.directory.open({ name, document, phone, proven: true, proofing: 2 })
   }
-  return { ...city, consentUrl: async () => (await client.start()).url }
+  return { ...city, consentUrl: () => urlOf('high'), strictUrl: () => urlOf('strict') }
 }
 
 function impatient(settings: Record<string, unknown>): void {
@@ -111,6 +119,18 @@ async function signedIn(stage: Stage, page: Page, key = 'elder'): Promise<void> 
   await citizen(stage, page, key, `${stage.property}/login`)
   if (page.url().startsWith(stage.server.url)) await press(page)
   await page.waitForSelector('#citizen')
+}
+
+/** Signed in a moment ago, with a device that has just been added, at the list of them. */
+async function withDevice(stage: Stage, page: Page, key: string): Promise<void> {
+  const { phone } = await personOf(key)
+  await page.goto(`${stage.server.url}/me`)
+  await provePhone(stage, page, phone)
+  await page.waitForURL(`${stage.server.url}/me`)
+  await page.goto(`${stage.server.url}/me/passkeys/new`)
+  await plugIn(page, { synced: true })
+  await press(page)
+  await page.waitForURL(`${stage.server.url}/me/passkeys`)
 }
 
 const at =
@@ -257,6 +277,52 @@ export const stations: readonly Station[] = [
       await signedIn(stage, page)
       await page.goto(`${stage.server.url}/me`)
     },
+  },
+  {
+    name: 'passkey',
+    view: 'passkey',
+    open: async (stage, page) => void (await page.goto(await stage.strictUrl())),
+  },
+  {
+    name: 'low-device',
+    view: 'low',
+    open: async (stage, page) => {
+      await withDevice(stage, page, 'yan')
+      await page.goto(await stage.strictUrl())
+      await page.click('[data-passkey] button')
+      await page.waitForSelector('form[action$=abort] button.do')
+    },
+  },
+  {
+    name: 'phone-passkey-refused',
+    view: 'phone',
+    open: async (stage, page) => {
+      await insurance(stage, page)
+      await page.evaluate(`{
+        const form = document.querySelector('[data-passkey]')
+        form.elements.challenge.value = 'none'
+        HTMLFormElement.prototype.submit.call(form)
+      }`)
+      await page.waitForSelector('[role=alert]')
+    },
+  },
+  { name: 'passkeys', view: 'passkeys', open: (stage, page) => withDevice(stage, page, 'elder') },
+  {
+    name: 'passkey-new',
+    view: 'passkey-new',
+    open: async (stage, page) => {
+      await withDevice(stage, page, 'teenager')
+      await page.goto(`${stage.server.url}/me/passkeys/new`)
+    },
+  },
+  {
+    name: 'passkey-change',
+    view: 'passkey-change',
+    open: at(
+      (stage, page) => withDevice(stage, page, 'xian'),
+      (page) => page.click('.rows button'),
+      (page) => page.waitForSelector('button[value=remove]'),
+    ),
   },
   {
     name: 'logout',

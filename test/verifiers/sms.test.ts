@@ -211,6 +211,8 @@ describe('the registry of verifiers', () => {
     config: { city: { name: city }, verifiers: { sms: { ...settings, breaker: { failures: 5, pause: 30 } } } } as never,
     codeMacs: settings.macs,
     smsGateway: createOutboxGateway(),
+    passkeys: undefined as never,
+    onCopied: async () => undefined,
   }
 
   it('builds what the channels name, once', () => {

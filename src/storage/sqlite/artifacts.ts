@@ -3,8 +3,15 @@
  * artefact: whoever inserts it has won (RFC 9700 §2.1.1, §4.14; facts/security §0.1–0.2), and removing or rewriting
  * the artefact revives nothing.
  */
-import { noticeKind, type ArtifactRow, type Artifacts } from '../storage.ts'
+import { noticeKind, passkeyKind, type ArtifactRow, type Artifacts } from '../storage.ts'
 import type { Connection } from './connection.ts'
+import type { ActKind } from './ledger.ts'
+
+/** What a restore must not bring back once it was removed, and how the ledger calls it. */
+const endingOf: ReadonlyMap<string, ActKind> = new Map([
+  [noticeKind, 'notice.withdrawn'],
+  [passkeyKind, 'passkey.removed'],
+])
 
 export function createArtifacts(db: Connection, clock: () => number): Artifacts {
   const putRow = db.prepare(
@@ -35,17 +42,16 @@ export function createArtifacts(db: Connection, clock: () => number): Artifacts 
   const removeRow = db.prepare('DELETE FROM artifacts WHERE kind = ? AND id = ?')
   const removeGrant = db.prepare('DELETE FROM artifacts WHERE grant_id = ?')
 
-  /** What he says now takes back what he said before: a restore must not bring the older word back. */
-  const isNotice = (kind: string, id: string) => kind === noticeKind && stands.get(kind, id) !== undefined
-  const withdraw = (notice: string) => db.enter([{ kind: 'notice.withdrawn', subject: notice }])
+  const isThere = (kind: string, id: string) => stands.get(kind, id) !== undefined
 
   return {
     put: (kind, id, row, unless) =>
       db.write(() => {
         if (unless && marked.get(unless.kind, unless.id, clock()) !== undefined) return false
-        const replaces = isNotice(kind, id)
+        // What he says now takes back what he said before: a restore must not bring the older word back.
+        const takesBack = kind === noticeKind && isThere(kind, id)
         putRow.run(kind, id, row.payload, row.grant, row.uid, row.userCode, row.account, row.expiresAt)
-        if (replaces) withdraw(id)
+        if (takesBack) db.enter([{ kind: 'notice.withdrawn', subject: id }])
         return true
       }),
     get: (kind, id) => db.read(() => byId.get(clock(), kind, id)),
@@ -60,9 +66,9 @@ export function createArtifacts(db: Connection, clock: () => number): Artifacts 
       }),
     remove: (kind, id) =>
       db.write(() => {
-        const ends = isNotice(kind, id)
+        const end = isThere(kind, id) ? endingOf.get(kind) : undefined
         removeRow.run(kind, id)
-        if (ends) withdraw(id)
+        if (end) db.enter([{ kind: end, subject: id }])
       }),
     removeByGrant: (grant) =>
       db.write(() => {

@@ -3,7 +3,7 @@
  * To carry one out twice changes nothing.
  */
 import { hashed } from '../sealed-artifacts.ts'
-import { noticeKind } from '../storage.ts'
+import { noticeKind, passkeyKind } from '../storage.ts'
 import type { Reader } from './connection.ts'
 import type { Act, ActKind, Mark } from './ledger.ts'
 
@@ -37,7 +37,7 @@ export function createEndings(db: Pick<Reader, 'prepare'>): Endings {
     `UPDATE people SET proofing = 1, version = version + 1 WHERE id = ? AND proofing > 1
      AND NOT EXISTS (SELECT 1 FROM documents WHERE person = people.id AND status = 'proven')`,
   )
-  const dropNotice = db.prepare(`DELETE FROM artifacts WHERE kind = '${noticeKind}' AND id = ?`)
+  const dropArtifact = db.prepare('DELETE FROM artifacts WHERE kind = ? AND id = ?')
   const getMark = db.prepare<Mark>('SELECT seq, hash FROM ledger_head WHERE only = 1')
   const putMark = db.prepare('UPDATE ledger_head SET seq = ?, hash = ? WHERE only = 1')
 
@@ -61,7 +61,8 @@ export function createEndings(db: Pick<Reader, 'prepare'>): Endings {
     'phone.ended': (person, phone) => dropPhone.run(person, phone),
     'document.replaced': end('replaced'),
     'document.void': end('void'),
-    'notice.withdrawn': (notice) => dropNotice.run(notice),
+    'notice.withdrawn': (notice) => dropArtifact.run(noticeKind, notice),
+    'passkey.removed': (passkey) => dropArtifact.run(passkeyKind, passkey),
   }
 
   return {

@@ -20,10 +20,11 @@ export type ActKind =
   | 'document.replaced'
   | 'document.void'
   | 'notice.withdrawn'
+  | 'passkey.removed'
 
 export interface Act {
   readonly kind: ActKind
-  /** Id of the person or the notice. */
+  /** Id of the person, or the place of the notice or passkey. */
   readonly subject: string
   /** Id of the person's phone or document that ended. */
   readonly part?: string

@@ -36,7 +36,7 @@ export function callText({ code, minutes, claim, city }: CodeText): SmsText {
 }
 
 /** What a citizen is told of his account without having asked. */
-export type NoticeEvent = 'tried' | 'reclaimed' | 'claim-ended' | 'phone-bound'
+export type NoticeEvent = 'tried' | 'reclaimed' | 'claim-ended' | 'phone-bound' | 'passkey-added' | 'passkey-removed'
 
 const happened: Readonly<Record<NoticeEvent, { readonly zh: string; readonly en: string }>> = {
   tried: {
@@ -54,6 +54,14 @@ const happened: Readonly<Record<NoticeEvent, { readonly zh: string; readonly en:
   'phone-bound': {
     zh: '您的账号新绑定了一个手机号',
     en: 'another mobile number was added to your account',
+  },
+  'passkey-added': {
+    zh: '您的账号新增了一台设备，可以用它的指纹或面容登录',
+    en: 'a device was added to your account; its fingerprint or face can sign in now',
+  },
+  'passkey-removed': {
+    zh: '您的账号移除了一台设备，不再能用它的指纹或面容登录',
+    en: 'a device was removed from your account; its fingerprint or face no longer signs in',
   },
 }
 
