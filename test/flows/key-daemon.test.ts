@@ -82,17 +82,25 @@ describe('a server whose keys stand in the key daemon', function () {
     const { port } = probe.address() as AddressInfo
     await new Promise((done) => probe.close(done))
     const url = `http://localhost:${port}`
-    const process = processOf(['src/server.ts'], {
+    const second = processOf(['src/server.ts'], {
       ...{ YIHAO_ISSUER: url, YIHAO_LISTEN__PORT: String(port), YIHAO_DEMO__ENABLED: 'false' },
       ...{ YIHAO_STORAGE__FILE: join(newDirectory(), 'yihao.db'), YIHAO_APPLICATIONS: 'config/applications' },
-      ...{ YIHAO_KEYS__KIND: 'daemon', YIHAO_KEYS__DIRECTORY: nowhere, YIHAO_KEYS__DAEMON__SOCKET: daemon.socket },
+      ...{
+        YIHAO_CRYPTO__POLICY: server.config.crypto.policy,
+        YIHAO_KEYS__KIND: 'daemon',
+        YIHAO_KEYS__DIRECTORY: nowhere,
+        YIHAO_KEYS__DAEMON__SOCKET: daemon.socket,
+      },
     })
-    await process.start()
-    assert.equal((await fetch(`${url}/ready`)).status, 200)
-    const published = async (at: string) =>
-      ((await (await fetch(`${at}/jwks`)).json()) as { keys: { kid: string }[] }).keys
-    assert.deepEqual(await published(url), await published(server.url))
-    assert.equal(await process.end('SIGTERM'), 0)
+    try {
+      await second.start()
+      assert.equal((await fetch(`${url}/ready`)).status, 200)
+      const published = async (at: string) =>
+        ((await (await fetch(`${at}/jwks`)).json()) as { keys: { kid: string }[] }).keys
+      assert.deepEqual(await published(url), await published(server.url))
+    } finally {
+      assert.equal(await second.end('SIGTERM'), 0)
+    }
   })
 
   for (const how of ['SIGKILL', 'SIGTERM'] as const)
