@@ -10,7 +10,7 @@ describe('the confirmation of phones', () => {
   let rooms: LoginRooms
   let id: string
   beforeEach(async () => {
-    rooms = await openLoginRooms(':memory:', 50)
+    rooms = await openLoginRooms(':memory:', 500)
     const proofed = await rooms.prove('yan')
     assert.ok(proofed.ok)
     id = proofed.citizen.id

@@ -14,7 +14,7 @@ const proofOf = (key: string) => {
 describe('proofing by three elements', () => {
   let rooms: LoginRooms
   beforeEach(async () => {
-    rooms = await openLoginRooms(':memory:', 50)
+    rooms = await openLoginRooms(':memory:', 500)
   })
   afterEach(() => rooms.close())
 
