@@ -8,6 +8,7 @@ import type { Level } from '#src/identity/assurance.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
 import { isFormatOnly, type Document } from '#src/identity/id-number.ts'
 import { sameName } from '#src/identity/name.ts'
+import { createTurns } from '#src/storage/turns.ts'
 import type { CitizenNotices } from './citizen-notices.ts'
 import { newPersonId, type Directory, type Opening, type Proof } from './directory.ts'
 import { takeover } from './takeover.ts'
@@ -68,20 +69,6 @@ const opensBy = (phone: string, { status, phones }: Citizen): boolean =>
 const isHolder = ({ name = '', documents }: Citizen, { document: { kind, number }, name: proven }: PersonalProof) =>
   sameName(name, proven) &&
   documents.some((one) => one.kind === kind && one.number === number && one.status !== 'replaced')
-
-/** One after another for each key; whoever comes second finds what the first has made of it. */
-function createTurns(): <T>(key: string, act: () => Promise<T>) => Promise<T> {
-  const last = new Map<string, Promise<unknown>>()
-  return async (key, act) => {
-    const mine = (last.get(key) ?? Promise.resolve()).then(act, act)
-    last.set(key, mine)
-    try {
-      return await mine
-    } finally {
-      if (last.get(key) === mine) last.delete(key)
-    }
-  }
-}
 
 export function createOwnership(deps: Dependencies): Ownership {
   const { directory, recorder, notices, endPasskeys, endSessions, hidePast } = deps

@@ -1,9 +1,11 @@
 /**
  * The engine's adapter over our storage port. Answers engine traps 1 and 2: codes, refresh tokens and replay marks are
- * spent by a unique insert, and whoever comes second revokes the grant.
+ * spent by a unique insert, and whoever comes second revokes the grant. A session keeps what requests side by side have
+ * added to it.
  */
 import { errors, type Adapter, type AdapterConstructor, type AdapterPayload } from 'oidc-provider'
 import type { Opened, SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
+import { createTurns } from '#src/storage/turns.ts'
 
 interface Dependencies {
   readonly artifacts: SealedArtifacts
@@ -32,7 +34,19 @@ function payloadOf(found: Opened<AdapterPayload> | undefined): AdapterPayload | 
   return spentAt === undefined ? value : { ...value, consumed: Math.floor(spentAt / 1000) }
 }
 
+/**
+ * The engine saves a session as a request has found it, so that of two requests side by side the later would take away
+ * what the earlier added: the application signed in to (its tokens would be refused and its logout never told) and the
+ * form in which signing out is confirmed.
+ */
+function joined(session: AdapterPayload, stored: AdapterPayload | undefined): AdapterPayload {
+  if (stored?.uid !== session.uid || stored?.accountId !== session.accountId) return session
+  const authorizations = { ...stored?.authorizations, ...session.authorizations }
+  return { ...session, state: session.state ?? stored?.state, authorizations }
+}
+
 export function createAdapter({ artifacts, findClient, now = Date.now }: Dependencies): AdapterConstructor {
+  const inTurn = createTurns()
   return class implements Adapter {
     readonly kind: string
 
@@ -46,6 +60,14 @@ export function createAdapter({ artifacts, findClient, now = Date.now }: Depende
         if (await artifacts.spend(this.kind, id, expiresAt)) return
         throw new errors.InvalidGrant('the assertion or proof was used before')
       }
+      if (this.kind !== 'Session') return this.#put(id, payload, expiresAt)
+      await inTurn(id, async () => {
+        const stored = await artifacts.get<AdapterPayload>(this.kind, id)
+        await this.#put(id, joined(payload, stored?.value), expiresAt)
+      })
+    }
+
+    async #put(id: string, payload: AdapterPayload, expiresAt: number): Promise<void> {
       const grant = this.kind === 'Grant' ? id : payload.grantId
       const session = this.kind === 'Session'
       const written = await artifacts.put(this.kind, id, payload, {

@@ -2,7 +2,15 @@
  * From an application's granted claims and the citizen's notices to the engine's Grant: nothing is granted that the
  * application's record does not hold, and nothing before the citizen was told or agreed (DESIGN D7).
  */
-import { errors, type ClaimsParameter, type Client, type Grant, type KoaContextWithOIDC } from 'oidc-provider'
+import {
+  errors,
+  type ClaimsParameter,
+  type Client,
+  type Grant,
+  type KoaContextWithOIDC,
+  type Session,
+} from 'oidc-provider'
+import type { Turns } from '#src/storage/turns.ts'
 import { claimScopes, grantsInForce, type Application, type ReleasedClaim } from './application.ts'
 import { grantApis, holdsApis } from './apis.ts'
 import { applicationOf } from './clients.ts'
@@ -65,6 +73,7 @@ export async function loadStandingGrant(
   ctx: KoaContextWithOIDC,
   notices: Notices,
   now: number,
+  inTurn: Turns,
 ): Promise<Grant | undefined> {
   const { client, session, provider, result, params } = ctx.oidc
   const application = applicationOf(client)
@@ -76,11 +85,32 @@ export async function loadStandingGrant(
   const record = await notices.standing(session.accountId, application)
   const answeredFor = [...(record?.claims ?? []), ...(record?.refused ?? [])]
   if (!asked.every((claim) => answeredFor.includes(claim))) return undefined
-  const known = session.grantIdFor(client.clientId)
-  const grant = known ? await provider.Grant.find(known) : undefined
   // One in use is not written again: whoever revokes it meanwhile must find it gone.
-  if (grant && holdsApis(grant, application)) return grant
-  const standing = new provider.Grant({ accountId: session.accountId, clientId: client.clientId })
-  await saveGrant(standing, application, asked, record?.claims ?? [])
-  return standing
+  const usable = async (id: string | undefined) => {
+    const grant = id === undefined ? undefined : await provider.Grant.find(id)
+    return grant && holdsApis(grant, application) ? grant : undefined
+  }
+  const inUse = await usable(session.grantIdFor(client.clientId))
+  if (inUse) return inUse
+  const { accountId } = session
+  // A session holds one grant for an application: of two requests side by side the second takes what the first has made.
+  return inTurn(session.uid, async () => {
+    const found = await provider.Session.find(session.jti)
+    const stored = found?.accountId === accountId ? found : undefined
+    const made = await usable(stored?.grantIdFor(client.clientId))
+    const grant = made ?? new provider.Grant({ accountId, clientId: client.clientId })
+    if (!made) await saveGrant(grant, application, asked, record?.claims ?? [])
+    if (stored) await shareGrant(stored, session, client.clientId, grant.jti)
+    return grant
+  })
+}
+
+/** Keeps the grant in the stored session at once, and the `sid` that goes with it in both. */
+async function shareGrant(stored: Session, session: Session, client: string, grant: string): Promise<void> {
+  if (stored.grantIdFor(client) !== grant) {
+    stored.ensureClientContainer(client)
+    stored.grantIdFor(client, grant)
+    await stored.persist()
+  }
+  session.sidFor(client, stored.sidFor(client) as string)
 }

@@ -17,6 +17,7 @@ import { pairwiseSubject } from '#src/identity/subject.ts'
 import type { Directory } from '#src/login/directory.ts'
 import type { Outbox } from '#src/outbox/outbox.ts'
 import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
+import { createTurns } from '#src/storage/turns.ts'
 import { acrValues, claimTable, createFindAccount } from './account.ts'
 import { addAuthentication } from './apis.ts'
 import { inService } from './application.ts'
@@ -154,6 +155,7 @@ function ttl({ config, channels, now }: ProviderParts): Configuration['ttl'] {
 
 function configuration(parts: ProviderParts): Configuration {
   const { config, applications, channels, now, pages } = parts
+  const grantTurns = createTurns()
   return {
     adapter: createAdapter({
       artifacts: parts.artifacts,
@@ -184,7 +186,7 @@ function configuration(parts: ProviderParts): Configuration {
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     pkce: { required: needsPkce },
     findAccount: createFindAccount({ find: parts.findPerson, releases: parts.releases, notices: parts.notices, now }),
-    loadExistingGrant: (ctx) => loadStandingGrant(ctx, parts.notices, now()),
+    loadExistingGrant: (ctx) => loadStandingGrant(ctx, parts.notices, now(), grantTurns),
     interactions: {
       policy: createPolicy(channels, parts.claimEnds),
       async url(ctx, interaction) {

@@ -35,6 +35,21 @@ describe('authorization codes and refresh tokens', () => {
     assert.equal(await error(await party.refresh(tokens.refresh_token)), 'invalid_grant')
   })
 
+  it('lets one browser sign in to two applications at once, again and again, and each keeps its tokens', async () => {
+    const person = await personOf('yan')
+    const browser = openBrowser(server.url)
+    await signIn(server, browser, party, person)
+    const visits = Array.from({ length: 8 }, async (_, turn) => {
+      const here = turn % 2 ? party : other
+      const { location, request } = await signIn(server, browser, here, person)
+      return { here, tokens: await here.tokens(location, request) }
+    })
+    for (const { here, tokens } of await Promise.all(visits)) {
+      assert.equal((await here.userinfo(tokens.access_token)).status, 200)
+      assert.equal((await here.refresh(tokens.refresh_token)).status, 200)
+    }
+  })
+
   it('revokes what was issued when a code comes a second time, later', async () => {
     const { location, request } = await ready()
     const tokens = await party.tokens(location, request)
