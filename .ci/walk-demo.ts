@@ -8,7 +8,8 @@ import { webcrypto } from 'node:crypto'
 import smCrypto from 'sm-crypto'
 import { openBrowser, type Browser, type Page } from '../test/support/browser.ts'
 
-const { YIHAO_ISSUER: issuer = 'http://localhost:3000', YIHAO_DEMO__PORTS: ports = '[3001, 3002, 3003]' } = process.env
+const { YIHAO_ISSUER: issuer = 'http://localhost:3000', YIHAO_DEMO__PORTS: ports = '[3001, 3002, 3003, 3004]' } =
+  process.env
 const [first, second, phone] = (JSON.parse(ports) as number[]).map((port) => `http://localhost:${port}`)
 const citizen = { phone: '199 0000 0001', name: '刘䶮', number: '690101 19920305 1010' }
 const newcomer = process.argv[2] === 'register'

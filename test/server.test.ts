@@ -59,7 +59,7 @@ describe('a server that cannot start', () => {
     })
 
     it('names the setting of a port of the demo city', () => {
-      const said = start({ YIHAO_LISTEN__PORT: '0', YIHAO_DEMO__PORTS: `[0, 0, ${port}]` })
+      const said = start({ YIHAO_LISTEN__PORT: '0', YIHAO_DEMO__PORTS: `[0, 0, ${port}, 0]` })
       assert.match(said, new RegExp(`port ${port} is taken .*YIHAO_DEMO__PORTS\n$`))
       assert.equal(said.trim().split('\n').length, 1, said)
     })

@@ -13,6 +13,7 @@ import { createOutboxGateway, type OutboxGateway } from '#src/verifiers/sms/outb
 import { createHighClient } from './high-client.ts'
 import { demoDocument, escaped } from './page.ts'
 import { closed, listen, startRelyingParty } from './relying-party.ts'
+import { demoServices } from './services.ts'
 import { createSmHighClient } from './sm-high-client.ts'
 import { createStandardClient } from './standard-client.ts'
 
@@ -122,7 +123,7 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
       const algorithm = algorithmOf(config)
       const property =
         algorithm === 'ES256' ? createHighClient({ ...registration, algorithm }) : createSmHighClient(registration)
-      const [firstPort, secondPort, phonePort] = config.demo.ports
+      const [firstPort, secondPort, phonePort, servicesPort] = config.demo.ports
       const parties = await Promise.all([
         startRelyingParty({
           port: firstPort,
@@ -139,10 +140,10 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
           phoneUrl: phone,
         }),
       ])
-      const phoneServer = await listen(phonePage(gateway), phonePort)
+      const others = [await listen(phonePage(gateway), phonePort), await listen(demoServices(config), servicesPort)]
       return {
         async close() {
-          await Promise.all([...parties.map((party) => party.close()), closed(phoneServer)])
+          await Promise.all([...parties.map((party) => party.close()), ...others.map(closed)])
         },
       }
     },

@@ -134,7 +134,7 @@ export function createChallenges(deps: Dependencies): Challenges {
   return {
     async send(visit, phone, { place, verifier: named } = {}) {
       const ways = named === undefined ? offered : able
-      const all = ways(visit.channel, verifiers, visit.asked).filter(({ byDevice }) => !byDevice)
+      const all = ways(visit.channel, verifiers, visit.asked).filter(({ by }) => by === 'phone')
       const verifier = all.find(({ name }) => name === (named ?? name))
       if (!verifier) return { code: 'verifier_unavailable' }
       const record = (outcome: 'ok' | 'refused' | 'failed', reason?: string, message?: string) =>

@@ -60,7 +60,7 @@ export function createDeviceChallenges(deps: Dependencies): DeviceChallenges {
     now: now(),
   })
   const verifierFor = ({ channel, asked }: Visit): Verifier | undefined =>
-    offered(channel, verifiers, asked).find(({ byDevice }) => byDevice)
+    offered(channel, verifiers, asked).find(({ by }) => by === 'device')
 
   const weigh = async (visit: Visit, id: string, answer: string) => {
     if (!(await throttle.take('device-answer', visit.uid)).allowed) return refused('passkey_exhausted', 'exhausted')
@@ -84,7 +84,7 @@ export function createDeviceChallenges(deps: Dependencies): DeviceChallenges {
   return {
     way(visit) {
       if (!verifierFor(visit)) return 'none'
-      return offered(visit.channel, verifiers, visit.asked).every(({ byDevice }) => byDevice) ? 'only' : 'beside'
+      return offered(visit.channel, verifiers, visit.asked).every(({ by }) => by === 'device') ? 'only' : 'beside'
     },
 
     async begin(visit) {

@@ -21,7 +21,7 @@ export function able(channel: Channel, verifiers: Verifiers, asked: Level): read
 export function offered(channel: Channel, verifiers: Verifiers, asked: Level): readonly Verifier[] {
   const all = able(channel, verifiers, asked)
   const up = all.filter(({ down }) => !down?.())
-  return up.some(({ byDevice }) => !byDevice) ? up : all
+  return up.some(({ enrolled }) => !enrolled) ? up : all
 }
 
 /** A session's level: no better than the account's proofing, the method's cap and the channel's top (DESIGN D8, D9). */

@@ -13,8 +13,11 @@ export interface VerifierUnderTest {
   readonly input: unknown
   /** Whom the right answer proves. */
   readonly subject: Evidence['subject']
-  /** The right answer to the newest challenge, and what nobody but its receiver may see. */
-  right(): string
+  /**
+   * The right answer to the newest challenge, and what nobody but its receiver may see: a text, or the fields of a form
+   * or of an address the citizen came back to.
+   */
+  right(): Answer
   readonly wrong: readonly unknown[]
   /** What the right answer is evidence of, where a verifier tells ways apart: some of its own values. */
   readonly amr?: readonly string[]
@@ -23,9 +26,14 @@ export interface VerifierUnderTest {
    * is none: nobody but the citizen's device is asked.
    */
   fail?(how: 'throws' | 'hangs' | 'late'): void
+  /** Where its back end is asked; where a challenge begins unless said otherwise. */
+  readonly asksAt?: readonly ('begin' | 'finish')[]
 }
 
+type Answer = string | Readonly<Record<string, string>>
+
 const claim = (over: Partial<Claim> = {}): Claim => ({
+  returnTo: { url: 'https://id.example.gov.cn/return/verifier', state: 'state-1' },
   attempt: 'attempt-1',
   channel: 'web',
   locale: 'zh',
@@ -34,6 +42,18 @@ const claim = (over: Partial<Claim> = {}): Claim => ({
   now: 1_800_000_000_000,
   ...over,
 })
+
+const textsOf = (answer: Answer): readonly string[] => (typeof answer === 'string' ? [answer] : Object.values(answer))
+
+/** The answer with one of its texts longer, shorter, or missing. */
+function* altered(answer: Answer): Generator<unknown> {
+  if (typeof answer === 'string') return yield* [`${answer}0`, answer.slice(1)]
+  for (const [field, text] of Object.entries(answer)) {
+    for (const other of [`${text}0`, text.slice(1), '', 7, null, [text]]) yield { ...answer, [field]: other }
+    const { [field]: _, ...without } = answer
+    yield without
+  }
+}
 
 /** Each way to change one member of what was kept. */
 function* tampered(keep: Begun['keep']): Generator<readonly [string, unknown]> {
@@ -68,10 +88,11 @@ export function verifierContract(name: string, make: (timeoutMs: number) => Veri
     it('shows the page nothing secret, and keeps it no more openly', async () => {
       const { begun, right, subject } = await begin()
       const shown = JSON.stringify(begun.show)
-      for (const secret of [right(), ...Object.values(subject), ...Object.values(begun.keep).map(String)]) {
+      for (const secret of [...textsOf(right()), ...Object.values(subject), ...Object.values(begun.keep).map(String)]) {
         assert.ok(!shown.includes(String(secret)))
       }
-      assert.ok(!Object.values(begun.keep).some((value) => String(value) === right()))
+      const given = textsOf(right())
+      assert.ok(!Object.values(begun.keep).some((value) => given.includes(String(value))))
       assert.ok(begun.expiresAt > claim().now)
     })
 
@@ -91,12 +112,12 @@ export function verifierContract(name: string, make: (timeoutMs: number) => Veri
       assert.ok(amr.every((one) => verifier.amr.includes(one)))
       assert.ok(level <= verifier.cap)
       assert.ok(reference !== undefined && reference !== '')
-      assert.ok(!JSON.stringify(outcome).includes(right()))
+      for (const text of textsOf(right())) assert.ok(!JSON.stringify(outcome).includes(text))
     })
 
     it('refuses wrong answers, whatever they are, without throwing', async () => {
       const { begun, finish, wrong, right } = await begin()
-      for (const answer of [...wrong, `${right()}0`, right().slice(1), '', ' ', undefined, null, 7, {}, [right()]]) {
+      for (const answer of [...wrong, ...altered(right()), '', ' ', undefined, null, 7, {}, [right()]]) {
         assert.equal((await finish(claim(), begun.keep, answer)).ok, false, String(answer))
       }
     })
@@ -116,7 +137,7 @@ export function verifierContract(name: string, make: (timeoutMs: number) => Veri
         reason: 'foreign',
       })
       const other = await verifier.begin(claim(), input)
-      if (right() === answer) return
+      if (JSON.stringify(right()) === JSON.stringify(answer)) return
       assert.equal((await finish(claim(), other.keep, answer)).ok, false)
       assert.equal((await finish(claim(), begun.keep, right())).ok, false)
     })
@@ -131,16 +152,21 @@ export function verifierContract(name: string, make: (timeoutMs: number) => Veri
 
     for (const how of ['throws', 'hangs', 'late'] as const) {
       it(`is unavailable in time when its back end ${how === 'late' ? 'is late' : how}`, async () => {
-        const tested = make(50)
-        if (!tested.fail) return assert.equal(tested.verifier.byDevice, true, 'only a device needs no back end')
-        tested.fail(how)
-        const started = performance.now()
-        await assert.rejects(tested.verifier.begin(claim(), tested.input), (error) =>
-          isAppError(error, 'verifier_unavailable'),
-        )
-        assert.ok(performance.now() - started < 1_000)
-        // What comes after the deadline changes nothing and breaks nothing.
-        await new Promise((done) => setTimeout(done, how === 'late' ? 150 : 0))
+        const { asksAt = ['begin'] } = make(50)
+        for (const at of asksAt) {
+          const { verifier, input, fail, right } = make(50)
+          if (!fail) return assert.equal(verifier.by, 'device', 'only a device needs no back end')
+          if (at === 'begin') fail(how)
+          const begun = at === 'begin' ? undefined : await verifier.begin(claim(), input)
+          const answer = begun && right()
+          fail(how)
+          const started = performance.now()
+          const work = begun ? verifier.finish(claim(), begun.keep, answer) : verifier.begin(claim(), input)
+          await assert.rejects(work, (error) => isAppError(error, 'verifier_unavailable'))
+          assert.ok(performance.now() - started < 1_000)
+          // What comes after the deadline changes nothing and breaks nothing.
+          await new Promise((done) => setTimeout(done, how === 'late' ? 150 : 0))
+        }
       })
     }
   })

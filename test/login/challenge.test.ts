@@ -29,7 +29,7 @@ describe('the challenge of a sign-in', () => {
     finished = 0
     // A plug-in that keeps nothing, claims more than its cap and may be down.
     const verifier: Verifier = {
-      ...{ name: 'plug-in', amr: ['x'], cap: 2, tries: 5 },
+      ...{ name: 'plug-in', amr: ['x'], cap: 2, tries: 5, by: 'phone' },
       down: () => down,
       async begin({ now }) {
         begun += 1

@@ -21,7 +21,7 @@ const citizen = (id: string, proofing: Level = 2): Citizen => ({
 })
 const evidence = (level: Level = 2): Evidence => ({ verifier: 'sms', amr: ['sms'], level, at: 0, subject: { phone } })
 const verifier = (name: string, cap: Level): Verifier => ({
-  ...{ name, cap, amr: [name], tries: 5 },
+  ...{ name, cap, amr: [name], tries: 5, by: 'phone' },
   begin: () => assert.fail('policy asks no verifier'),
   finish: () => assert.fail('policy asks no verifier'),
 })
@@ -154,7 +154,7 @@ describe('what is offered', () => {
     const [sms, passkey] = ['sms', 'passkey'].map((name) => verifiers.get(name) as Verifier) as [Verifier, Verifier]
     const all = new Map([
       ['sms', { ...sms, down: () => true }],
-      ['passkey', { ...passkey, byDevice: true }],
+      ['passkey', { ...passkey, by: 'device', enrolled: true } as const],
     ])
     assert.deepEqual(
       offered(channel, all, 1).map(({ name }) => name),

@@ -160,7 +160,7 @@ function settingsIn(directory: string, url: string, change?: Options['settings']
     listen: { ...(settings['listen'] as object), port: 0 },
     storage: { kind: 'sqlite', file: join(directory, 'yihao.db') },
     keys: { ...(settings['keys'] as object), directory: join(directory, 'keys') },
-    demo: { enabled: false, ports: [0, 0, 0] },
+    demo: { enabled: false, ports: [0, 0, 0, 0] },
     crypto: { policy: smOnly ? 'sm-only' : 'mixed' },
   })
   change?.(settings)

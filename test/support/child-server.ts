@@ -31,8 +31,10 @@ async function freePorts(count: number): Promise<readonly number[]> {
   return ports
 }
 
+type Ports = [number, number, number, number, number]
+
 export async function childServer(directory: string, env: Readonly<Record<string, string>> = {}): Promise<ChildServer> {
-  const [port, application, second, phone] = (await freePorts(4)) as [number, number, number, number]
+  const [port, application, second, phone, services] = (await freePorts(5)) as Ports
   const url = `http://localhost:${port}`
   const [file, keys] = [join(directory, 'yihao.db'), join(directory, 'keys')]
   let child: ChildProcess | undefined
@@ -60,7 +62,7 @@ export async function childServer(directory: string, env: Readonly<Record<string
           YIHAO_LISTEN__PORT: String(port),
           YIHAO_STORAGE__FILE: file,
           YIHAO_KEYS__DIRECTORY: keys,
-          YIHAO_DEMO__PORTS: JSON.stringify([application, second, phone]),
+          YIHAO_DEMO__PORTS: JSON.stringify([application, second, phone, services]),
           ...env,
         },
       })

@@ -39,7 +39,7 @@ interface Options {
 }
 
 export async function startCity({ more = [], settings }: Options = {}): Promise<City> {
-  const [port, ...others] = (await freePorts(4)) as [number, number, number, number]
+  const [port, ...others] = (await freePorts(5)) as [number, number, number, number, number]
   const directory = mkdtempSync(join(tmpdir(), 'yihao-city-'))
   const place = {
     issuer: `http://localhost:${port}`,

@@ -84,7 +84,8 @@ export function createPasskeyVerifier(deps: Dependencies): Verifier {
     cap: 3,
     // An answer ends its challenge, right or wrong; the page fetches another.
     tries: 1,
-    byDevice: true,
+    by: 'device',
+    enrolled: true,
 
     async begin(claim: Claim) {
       const challenge = randomBytes(32)

@@ -64,6 +64,7 @@ function createCodeVerifier({ name, amr, wordsOf }: Way, deps: Dependencies): Ve
     amr: [amr],
     cap: 2,
     tries: deps.tries,
+    by: 'phone',
     down: () => deps.gateway.down?.() ?? false,
 
     async begin(claim: Claim, input: unknown) {

@@ -1,0 +1,18 @@
+/**
+ * The services outside the city hall that the demo city stands in for: each a simulator of its published shapes under a
+ * path of its own, all on one port. None of them is ever loaded in production.
+ */
+import express, { type Express, type Router } from 'express'
+import type { CitySettings } from './city.ts'
+
+/** @returns the simulators by the path under which they answer */
+function simulators(_settings: CitySettings): Readonly<Record<string, Router>> {
+  return {}
+}
+
+export function demoServices(settings: CitySettings): Express {
+  const app = express()
+  app.disable('x-powered-by')
+  for (const [path, router] of Object.entries(simulators(settings))) app.use(`/${path}`, router)
+  return app
+}
