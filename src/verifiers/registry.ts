@@ -36,15 +36,28 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
     createPasskeyVerifier({ ...verifiers.passkey, site: siteOf(issuer), store: passkeys, macs: codeMacs, onCopied }),
 }
 
+/** Those whose names the settings choose: each gives the verifier of a name that is its own. */
+const families: readonly ((name: string, parts: VerifierParts) => Verifier | undefined)[] = []
+
+const named = (name: string, parts: VerifierParts): Verifier | undefined => {
+  const builtIn = Object.hasOwn(factories, name) ? factories[name]?.(parts) : undefined
+  if (builtIn) return builtIn
+  for (const family of families) {
+    const verifier = family(name, parts)
+    if (verifier) return verifier
+  }
+  return undefined
+}
+
 export type Verifiers = ReadonlyMap<string, Verifier>
 
 /** Builds what the channels name. @throws AppError `config_invalid` for a name nobody knows */
 export function createVerifiers(names: Iterable<string>, parts: VerifierParts): Verifiers {
   const verifiers = new Map<string, Verifier>()
   for (const name of new Set(names)) {
-    const make = Object.hasOwn(factories, name) ? factories[name] : undefined
-    if (!make) throw new AppError('config_invalid', { detail: `channels: there is no verifier ${name}` })
-    verifiers.set(name, make(parts))
+    const verifier = named(name, parts)
+    if (!verifier) throw new AppError('config_invalid', { detail: `channels: there is no verifier ${name}` })
+    verifiers.set(name, verifier)
   }
   return verifiers
 }
