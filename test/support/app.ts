@@ -163,6 +163,8 @@ function settingsIn(directory: string, url: string, change?: Options['settings']
     demo: { enabled: false, ports: [0, 0, 0, 0] },
     crypto: { policy: smOnly ? 'sm-only' : 'mixed' },
   })
+  // Its terminals are those of the demo city, which is off.
+  delete (settings['channels'] as Record<string, unknown>)['kiosk']
   change?.(settings)
   return parseConfig(settings)
 }
