@@ -61,6 +61,8 @@ async function main(): Promise<void> {
     process.exit(0)
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void end(signal))
+  // Started by another program, which is gone.
+  process.on('disconnect', () => void end('disconnect'))
   process.stdout.write(`listening http://127.0.0.1:${port()}\n`)
 }
 

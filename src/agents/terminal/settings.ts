@@ -15,7 +15,7 @@ const isSecure = (text: string): boolean =>
 
 const schema = z.strictObject({
   /** As the server's settings know this terminal. */
-  terminal: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, { error: 'must be 1 to 64 of A-Z a-z 0-9 . _ -' }),
+  terminal: z.string().regex(/^[a-z\d][a-z\d-]{0,63}$/, { error: 'must be lower case letters, digits and dashes' }),
   /** The one origin whose pages may have a card read. */
   issuer: origin.refine((text) => !URL.canParse(text) || isSecure(text), {
     error: 'must be https: a page from elsewhere than this machine is altered too easily without',
@@ -58,7 +58,8 @@ export function readAgentSettings(file: string): AgentSettings {
   const parsed = schema.safeParse(settings, { reportInput: true })
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.map(
-    (issue) => `${issue.path.join('.') || '(top)'}: ${sentenceOf(issue).replace('config/README.md', 'docs/terminal-agent.md')}`,
+    (issue) =>
+      `${issue.path.join('.') || '(top)'}: ${sentenceOf(issue).replace('config/README.md', 'docs/terminal-agent.md')}`,
   )
   return refuse(`${file}\n  ${faults.join('\n  ')}`)
 }

@@ -62,6 +62,9 @@ function readChain(file: string): readonly X509Certificate[] {
     if (blocks.length === 0) throw new TypeError('no certificate')
     return blocks.map((block) => new X509Certificate(block))
   } catch (cause) {
-    throw new AppError('key_invalid', { detail: `${file}: holds no certificates in PEM; see docs/terminal-agent.md`, cause })
+    throw new AppError('key_invalid', {
+      detail: `${file}: holds no certificates in PEM; see docs/terminal-agent.md`,
+      cause,
+    })
   }
 }

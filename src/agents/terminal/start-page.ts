@@ -14,8 +14,7 @@ const locales = ['zh', 'en'] as const
 const tag = { zh: 'zh-CN', en: 'en' } as const
 const readerStates = ['ready', 'card', 'absent', 'silent'] as const
 
-const escaped = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 
 export function startPageFiles(views: string, words: (locale: Locale) => Words, shown: Shown) {
   const read = (name: string) => readFileSync(join(views, 'terminal', name), 'utf8')
