@@ -3,7 +3,7 @@
  * assumed. A city has its own authority; this one keeps no record and revokes nothing.
  */
 import { randomBytes } from 'node:crypto'
-import { exportPKCS8, exportSPKI, generateKeyPair, sm2SignatureToDer, sm2Sign, type Sm2Key } from 'jose'
+import { exportPKCS8, exportSPKI, generateKeyPair, sm3, sm2SignatureToDer, sm2Sign, type Sm2Key } from 'jose'
 import {
   BIT_STRING,
   BOOLEAN,
@@ -29,6 +29,7 @@ const SET = 0x31
 const UTF8_STRING = 0x0c
 const VERSION = 0xa0
 const EXTENSIONS = 0xa3
+const KEY_IDENTIFIER = 0x80
 
 const sequence = (...parts: readonly Buffer[]) => element(SEQUENCE, Buffer.concat(parts))
 const hex = (text: string) => Buffer.from(text, 'hex')
@@ -51,9 +52,19 @@ function timeOf(time: number): Buffer {
 const critical = (id: string, value: Buffer) =>
   sequence(element(OBJECT_IDENTIFIER, hex(id)), element(BOOLEAN, Buffer.of(0xff)), element(OCTET_STRING, value))
 
-/** basicConstraints and keyUsage: keyCertSign and cRLSign of an authority, digitalSignature of a device. */
-const extensionsOf = (authority: boolean) =>
+const plain = (id: string, value: Buffer) => sequence(element(OBJECT_IDENTIFIER, hex(id)), element(OCTET_STRING, value))
+
+/** Any number will do that is the key's own (RFC 5280 §4.2.1.2). */
+const identifierOf = (spki: Buffer) => sm3(spki).subarray(0, 20)
+
+/**
+ * basicConstraints, keyUsage (keyCertSign and cRLSign of an authority, digitalSignature of a device), and the
+ * identifiers of its own key and its authority's.
+ */
+const extensionsOf = (authority: boolean, spki: Buffer, issuerSpki: Buffer) =>
   sequence(
+    plain('551d0e', element(OCTET_STRING, identifierOf(spki))),
+    plain('551d23', sequence(element(KEY_IDENTIFIER, identifierOf(issuerSpki)))),
     critical('551d13', authority ? sequence(element(BOOLEAN, Buffer.of(0xff))) : sequence()),
     critical('551d0f', authority ? bits(Buffer.of(0x06), 1) : bits(Buffer.of(0x80), 7)),
   )
@@ -63,11 +74,15 @@ const day = 86_400_000
 interface Request {
   readonly name: string
   /** Absent: the certificate is an authority's, signed by itself. */
-  readonly by?: { readonly name: string; readonly key: Sm2Key }
+  readonly by?: { readonly name: string; readonly key: Sm2Key; readonly spki: Buffer }
   readonly days: number
 }
 
-async function certify({ name, by, days }: Request): Promise<Certified & { readonly privateKey: Sm2Key }> {
+async function certify({
+  name,
+  by,
+  days,
+}: Request): Promise<Certified & { readonly privateKey: Sm2Key; readonly spki: Buffer }> {
   const { privateKey, publicKey } = await generateKeyPair('SGD_SM3_SM2', { extractable: true })
   const own = privateKey as unknown as Sm2Key
   const spki = pemBody(`${await exportSPKI(publicKey)}`, 'PUBLIC KEY', 'not a public key')
@@ -83,17 +98,17 @@ async function certify({ name, by, days }: Request): Promise<Certified & { reado
     sequence(timeOf(now - day), timeOf(now + days * day)),
     nameOf(name),
     spki,
-    element(EXTENSIONS, extensionsOf(by === undefined)),
+    element(EXTENSIONS, extensionsOf(by === undefined, spki, by?.spki ?? spki)),
   )
   const signature = sm2SignatureToDer(await sm2Sign(by?.key ?? own, signed))
   const certificate = `${pem(sequence(signed, algorithm, bits(signature)), 'CERTIFICATE')}\n`
-  return { key: `${await exportPKCS8(privateKey)}\n`, certificate, privateKey: own }
+  return { key: `${await exportPKCS8(privateKey)}\n`, certificate, privateKey: own, spki }
 }
 
 /** An authority whose key is forgotten at once, and one device that it certified. */
 export async function newDevice(name: string): Promise<{ readonly root: string; readonly device: Certified }> {
   const authority = 'Example City device authority (demo)'
-  const { certificate: root, privateKey } = await certify({ name: authority, days: 3650 })
-  const { key, certificate } = await certify({ name, by: { name: authority, key: privateKey }, days: 3600 })
+  const { certificate: root, privateKey, spki } = await certify({ name: authority, days: 3650 })
+  const { key, certificate } = await certify({ name, by: { name: authority, key: privateKey, spki }, days: 3600 })
   return { root, device: { key, certificate } }
 }

@@ -55,12 +55,12 @@ async function look() {
   } catch {
     // Said below: the agent does not answer.
   }
-  card = state?.card === true
-  if (arriving && state) {
-    leftBehind = card
+  // What is not known is as it was: a card that is asked for is not forgotten over one question that failed.
+  if (state) {
+    card = state.card === true
+    leftBehind = card && (leftBehind || arriving)
     arriving = false
   }
-  if (!card) leftBehind = false
   say(state === undefined ? 'silent' : card ? 'card' : state.reader)
 }
 

@@ -1,7 +1,15 @@
 /** Frames of GA/T 467 against the bytes of facts/verifiers.md §2.3, and in every shape a line can bring them. */
 import { strict as assert } from 'node:assert'
 import fc from 'fast-check'
-import { commands, createAnswerParser, encode, samNumber, textOf, type Answer } from '#src/agents/terminal/frames.ts'
+import {
+  commands,
+  createAnswerParser,
+  encode,
+  samNumber,
+  textOf,
+  type Answer,
+  type Command,
+} from '#src/agents/terminal/frames.ts'
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
@@ -50,7 +58,8 @@ describe('the frames of a card reader', () => {
   })
 
   it('never ask for fingerprints', () => {
-    for (const { command, parameter } of Object.values(commands)) assert.ok(!(command === 0x30 && parameter === 0x10))
+    for (const { command, parameter } of Object.values<Command>(commands))
+      assert.ok(!(command === 0x30 && parameter === 0x10))
   })
 
   it('are understood in the very bytes of the standard', () => {
