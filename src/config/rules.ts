@@ -134,6 +134,13 @@ export const rules: readonly Rule[] = [
     remedy: 'is empty, and a channel offers voice; name a gateway, or take voice from the channel',
   },
   {
+    path: 'verifiers.certificate',
+    broken: (c) =>
+      c.verifiers.certificate === undefined &&
+      Object.values(c.channels).some(({ verifiers }) => verifiers.includes('certificate')),
+    remedy: 'is missing, and a channel offers certificates; name the authorities, or take certificate from the channel',
+  },
+  {
     path: 'crypto.certified',
     broken: (c) => production(c) && c.crypto.certified === undefined,
     remedy: 'software keys are not certified (未取得商密认证); write "certified": false to accept that',

@@ -58,7 +58,7 @@ function verifySm2(key: Sm2Key, { signed, signature }: Signed): boolean {
  *   errors.JWKInvalid for one off the curve SM2
  */
 export function publicKeyOf({ spki }: Certificate): Sm2Key | KeyObject {
-  if (isSm2(spki)) return sm2KeyFromSpki(spki)
+  if (isSm2Spki(spki)) return sm2KeyFromSpki(spki)
   const key = readKey(spki)
   const { modulusLength = 0, namedCurve = '' } = key.asymmetricKeyDetails ?? {}
   const known =
@@ -72,7 +72,7 @@ export function publicKeyOf({ spki }: Certificate): Sm2Key | KeyObject {
   return key
 }
 
-function isSm2(spki: Buffer): boolean {
+export function isSm2Spki(spki: Buffer): boolean {
   try {
     return pointFromSpki(spki).length > 0
   } catch {

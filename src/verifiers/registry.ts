@@ -5,6 +5,7 @@
 import type { Config } from '#src/config.ts'
 import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
+import { openCertificateVerifier } from './certificate/open.ts'
 import { siteOf } from './passkey/answers.ts'
 import { createPasskeyVerifier } from './passkey/index.ts'
 import type { PasskeyStore } from './passkey/store.ts'
@@ -13,7 +14,7 @@ import { createSmsVerifier, createVoiceVerifier } from './sms/index.ts'
 import type { Verifier } from './verifier.ts'
 
 export interface VerifierParts {
-  readonly config: Pick<Config, 'issuer' | 'verifiers' | 'city'>
+  readonly config: Pick<Config, 'issuer' | 'verifiers' | 'city' | 'crypto'>
   /** Bind one-time codes and challenges, the newest first. */
   readonly codeMacs: () => readonly [Mac, ...Mac[]]
   /** Gateways that fail over and have breakers of their own (`sms/fail-over.ts`). */
@@ -34,6 +35,7 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
   },
   passkey: ({ config: { issuer, verifiers }, codeMacs, passkeys, onCopied }) =>
     createPasskeyVerifier({ ...verifiers.passkey, site: siteOf(issuer), store: passkeys, macs: codeMacs, onCopied }),
+  certificate: ({ config, codeMacs }) => openCertificateVerifier(config, codeMacs),
 }
 
 /** Those whose names the settings choose: each gives the verifier of a name that is its own. */
