@@ -158,7 +158,7 @@ function revocationList(key: CertifiedKey, issuer: Buffer, request: RevocationLi
       issuer,
       time(thisUpdate),
       ...(nextUpdate === undefined ? [] : [time(nextUpdate)]),
-      ...(entries.length > 0 ? [seq(...entries)] : []),
+      ...(entries.length > 0 ? [element(SEQUENCE, Buffer.concat(entries))] : []),
       element(0xa0, merged([...own, ...extensions])),
     ),
   )
