@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { certificate } from './config/certificate.ts'
 import { sentenceOf } from './config/faults.ts'
 import { idCard } from './config/id-card.ts'
 import { rules, type Rule } from './config/rules.ts'
@@ -94,6 +95,7 @@ const schema = z.strictObject({
       addedAt2: z.literal([2, 3]),
     }),
     idCard,
+    certificate: certificate.optional(),
   }),
   login: z.strictObject({
     attempt: seconds,

@@ -7,6 +7,7 @@ import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
 import { createIdCardVerifier } from './id-card/index.ts'
 import type { CardDevices } from './id-card/terminals.ts'
+import { openCertificateVerifier } from './certificate/open.ts'
 import { siteOf } from './passkey/answers.ts'
 import { createPasskeyVerifier } from './passkey/index.ts'
 import type { PasskeyStore } from './passkey/store.ts'
@@ -15,7 +16,7 @@ import { createSmsVerifier, createVoiceVerifier } from './sms/index.ts'
 import type { Verifier } from './verifier.ts'
 
 export interface VerifierParts {
-  readonly config: Pick<Config, 'issuer' | 'verifiers' | 'city'>
+  readonly config: Pick<Config, 'issuer' | 'verifiers' | 'city' | 'crypto'>
   /** Bind one-time codes and challenges, the newest first. */
   readonly codeMacs: () => readonly [Mac, ...Mac[]]
   /** Gateways that fail over and have breakers of their own (`sms/fail-over.ts`). */
@@ -45,6 +46,7 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
     if (!cardDevices) throw new AppError('config_invalid', { detail: 'verifiers.idCard.roots: is missing' })
     return createIdCardVerifier({ ...verifiers.idCard, ...cardDevices, macs: codeMacs })
   },
+  certificate: ({ config, codeMacs }) => openCertificateVerifier(config, codeMacs),
 }
 
 /** Those whose names the settings choose: each gives the verifier of a name that is its own. */
