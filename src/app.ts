@@ -10,6 +10,7 @@ import { alarmOfCopies, wirePasskeys } from './app/passkeys.ts'
 import { wireSignIn } from './app/sign-in.ts'
 import { createRecorder, type Recorder } from './audit/recorder.ts'
 import { recordRestores } from './audit/restored.ts'
+import { mustHaveAlternatives } from './channels/alternatives.ts'
 import { createChannels } from './channels/channel.ts'
 import type { Config } from './config.ts'
 import type { Environment } from './crypto/kek.ts'
@@ -182,9 +183,10 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
     [...channels.values()].flatMap((channel) => channel.verifiers),
     {
       ...{ config, codeMacs: keys.codeMacs, smsGateway: gateways.sms, voiceGateway: gateways.voice },
-      ...{ passkeys: passkeyStore, onCopied: alarmOfCopies(log, recorder) },
+      ...{ passkeys: passkeyStore, onCopied: alarmOfCopies(log, recorder), onFault: onUnavailable },
     },
   )
+  mustHaveAlternatives(channels, verifiers)
   const sealing = { sealer, pseudonym: keys.pairwiseMac, reserve: vault('reserve') }
   const directory = createDirectory({ storage, ...sealing, now })
   const throttle = createThrottle({ storage, login, sms: config.verifiers.sms, now })

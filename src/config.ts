@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { face } from './config/face.ts'
 import { sentenceOf } from './config/faults.ts'
 import { rules, type Rule } from './config/rules.ts'
 import { smsGateways, voiceGateways } from './config/sms.ts'
@@ -86,6 +87,8 @@ const schema = z.strictObject({
       /** The most that one reaches which was added in a session of level 2 (NIST SP 800-63B §4.1). */
       addedAt2: z.literal([2, 3]),
     }),
+    /** Where the city has a service that compares faces. */
+    face,
   }),
   login: z.strictObject({
     attempt: seconds,

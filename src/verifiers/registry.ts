@@ -5,6 +5,9 @@
 import type { Config } from '#src/config.ts'
 import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
+import { createFaceVerifier } from './face/index.ts'
+import { openFaceSessions } from './face/open.ts'
+import { guarded } from './guard.ts'
 import { siteOf } from './passkey/answers.ts'
 import { createPasskeyVerifier } from './passkey/index.ts'
 import type { PasskeyStore } from './passkey/store.ts'
@@ -22,6 +25,8 @@ export interface VerifierParts {
   readonly passkeys: PasskeyStore
   /** Told of a person whose passkey may have been copied. */
   readonly onCopied: (person: string) => Promise<void>
+  /** Hears what went wrong behind a sign-in that goes on. */
+  readonly onFault?: (error: unknown) => void
 }
 
 const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = {
@@ -34,6 +39,13 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
   },
   passkey: ({ config: { issuer, verifiers }, codeMacs, passkeys, onCopied }) =>
     createPasskeyVerifier({ ...verifiers.passkey, site: siteOf(issuer), store: passkeys, macs: codeMacs, onCopied }),
+  face({ config: { verifiers }, codeMacs: macs, onFault = () => undefined }) {
+    if (!verifiers.face)
+      throw new AppError('config_invalid', { detail: 'verifiers.face: is missing; see config/README.md' })
+    const { service, consent, validity, breaker } = verifiers.face
+    const verifier = createFaceVerifier({ sessions: openFaceSessions(service), consent, validity, macs, onFault })
+    return guarded(verifier, { failures: breaker.failures, pauseMs: breaker.pause * 1000 })
+  },
 }
 
 /** Those whose names the settings choose: each gives the verifier of a name that is its own. */
