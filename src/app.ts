@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path'
 import type { Express } from 'express'
+import { wireAccounts } from './app/accounts.ts'
 import { openServerKeys, type ServerKeys } from './app/keys.ts'
 import { wireGateways } from './app/gateways.ts'
 import { alarmOfCopies, wirePasskeys } from './app/passkeys.ts'
@@ -25,7 +26,6 @@ import { createCitizenNotices } from './login/citizen-notices.ts'
 import { createDevices } from './login/devices.ts'
 import { createDirectory, type Directory } from './login/directory.ts'
 import { createPasskeyStore } from './login/passkey-store.ts'
-import { createOwnership } from './login/ownership.ts'
 import { createRegisterChanges } from './login/register-changes.ts'
 import { createRegisterCheck } from './login/register-check.ts'
 import { createRenewal, type Renewal } from './login/renewal.ts'
@@ -200,17 +200,15 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
   const passkeys = wirePasskeys({
     ...{ config, store: passkeyStore, artifacts, directory, recorder, notices: citizenNotices, now },
   })
-  const ownership = createOwnership({
-    directory,
-    recorder,
-    notices: citizenNotices,
+  const { links, linking, ownership } = wireAccounts({
+    ...{ artifacts, directory, recorder, notices: citizenNotices, pairwiseMac: keys.pairwiseMac, now },
     endPasskeys: passkeys.endAll,
-    endSessions: (person, below) => sessions.endBelow(person, below),
+    endSessions: (person, below) => (below === undefined ? sessions.end(person) : sessions.endBelow(person, below)),
     hidePast: (person) => Promise.all([notices.withdrawAll(person), releases.hide(person)]),
   })
   const signIn = wireSignIn({
     ...{ config, keys, storage, artifacts, directory, throttle, devices, verifiers },
-    ...{ recorder, check, ownership, onUnavailable, now },
+    ...{ recorder, check, ownership, links, linking, onUnavailable, now },
   })
 
   const views = resolve(import.meta.dirname, '../views')
@@ -244,7 +242,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
 
   const handler = createSite({
     ...{ config, log, views, pages, issuer, now },
-    ...{ interactions, signIn, sessions, notices, releases, passkeys, applications, directory, recorder },
+    ...{ interactions, signIn, sessions, notices, releases, passkeys, applications, directory, recorder, linking },
     engine: engine.handler,
     links: overrides.links ?? [],
     reports: gateways.reports,
