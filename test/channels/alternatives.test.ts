@@ -26,7 +26,9 @@ describe('a face is never the only way', () => {
     })
   }
 
-  const verifiers = new Map([face, sms, passkey, upstream].map((one) => [one.name, one]))
+  const verifiers = new Map<string, Parameters<typeof byFaceAlone>[1][number]>(
+    [face, sms, passkey, upstream].map((one) => [one.name, one]),
+  )
   const channels = (...names: string[]) => new Map([['web', { name: 'web', top: 3 as const, verifiers: names }]])
 
   it('so the server does not start, and says in which channel, at which level, and what to do', () => {
@@ -41,7 +43,7 @@ describe('a face is never the only way', () => {
 
   it('nor does it start with one that looks at faces and names no receiver', () => {
     const { consent: _, ...silent } = face
-    const unsaid = new Map([...verifiers, ['face', silent]] as const)
+    const unsaid = new Map<string, object>([...verifiers, ['face', silent]]) as typeof verifiers
     assert.throws(
       () => mustHaveAlternatives(channels('sms', 'face', 'upstream'), unsaid),
       (error) => isAppError(error, 'config_invalid') && /consent/.test(error.detail ?? ''),
