@@ -55,12 +55,14 @@ import { registerCursorKind, type Storage } from './storage/storage.ts'
 import { createVault } from './storage/vault.ts'
 import { createVerifiers } from './verifiers/registry.ts'
 import type { SmsGateway } from './verifiers/sms/gateway.ts'
+import type { Verifier } from './verifiers/verifier.ts'
 
 /** What a caller may put in place of what the configuration names. */
 export interface Overrides {
   readonly register?: PopulationRegister
   readonly smsGateway?: SmsGateway
   readonly voiceGateway?: SmsGateway
+  readonly verifiers?: ReadonlyMap<string, Verifier>
   readonly applications?: readonly ApplicationInput[]
   /** Changes what an application's file says before it is checked (the demo city's ports and dates). */
   readonly prepareApplication?: (input: unknown) => unknown
@@ -184,6 +186,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
     {
       ...{ config, codeMacs: keys.codeMacs, smsGateway: gateways.sms, voiceGateway: gateways.voice },
       ...{ passkeys: passkeyStore, onCopied: alarmOfCopies(log, recorder), onFault: onUnavailable },
+      ...(overrides.verifiers ? { given: overrides.verifiers } : {}),
     },
   )
   mustHaveAlternatives(channels, verifiers)
