@@ -4,10 +4,16 @@
  */
 import express, { type Express, type Router } from 'express'
 import type { CitySettings } from './city.ts'
+import { createFaceService } from './face-service.ts'
+import { sharedSecret } from './shared-secrets.ts'
 
 /** @returns the simulators by the path under which they answer */
-function simulators(_settings: CitySettings): Readonly<Record<string, Router>> {
-  return {}
+function simulators({ issuer, keys, demo }: CitySettings): Readonly<Record<string, Router>> {
+  const secretOf = (name: string) => sharedSecret(keys.directory, name)
+  const url = `http://localhost:${demo.ports[3]}`
+  return {
+    face: createFaceService({ issuer, url: `${url}/face`, key: Buffer.from(secretOf('face'), 'base64url') }),
+  }
 }
 
 export function demoServices(settings: CitySettings): Express {
