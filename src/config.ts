@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { certificate } from './config/certificate.ts'
+import { face } from './config/face.ts'
 import { sentenceOf } from './config/faults.ts'
 import { idCard } from './config/id-card.ts'
 import { rules, type Rule } from './config/rules.ts'
@@ -96,6 +97,8 @@ const schema = z.strictObject({
     }),
     idCard,
     certificate: certificate.optional(),
+    /** Where the city has a service that compares faces. */
+    face,
   }),
   login: z.strictObject({
     attempt: seconds,

@@ -7,10 +7,17 @@ import type { CitySettings } from './city.ts'
 import { populationFile } from './cast.ts'
 import { createDesk } from './fake-reader/desk.ts'
 import type { FakeReader } from './fake-reader/sam.ts'
+import { createFaceService } from './face-service.ts'
+import { sharedSecret } from './shared-secrets.ts'
 
 /** @returns the simulators by the path under which they answer */
-function simulators(_settings: CitySettings, cardReader: FakeReader): Readonly<Record<string, Router>> {
-  return { 'card-reader': createDesk(cardReader, populationFile) }
+function simulators({ issuer, keys, demo }: CitySettings, cardReader: FakeReader): Readonly<Record<string, Router>> {
+  const secretOf = (name: string) => sharedSecret(keys.directory, name)
+  const url = `http://localhost:${demo.ports[3]}`
+  return {
+    'card-reader': createDesk(cardReader, populationFile),
+    face: createFaceService({ issuer, url: `${url}/face`, key: Buffer.from(secretOf('face'), 'base64url') }),
+  }
 }
 
 export function demoServices(settings: CitySettings, cardReader: FakeReader): Express {
