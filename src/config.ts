@@ -6,9 +6,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { ctid } from './config/ctid.ts'
 import { sentenceOf } from './config/faults.ts'
 import { rules, type Rule } from './config/rules.ts'
 import { smsGateways, voiceGateways } from './config/sms.ts'
+import { upstream } from './config/upstream.ts'
 import { bilingual, breaker, kek, level, origin, peer, pkcs11, port } from './config/values.ts'
 import { range, seconds, webAddress } from './config/values.ts'
 import { AppError } from './errors.ts'
@@ -86,6 +88,10 @@ const schema = z.strictObject({
       /** The most that one reaches which was added in a session of level 2 (NIST SP 800-63B §4.1). */
       addedAt2: z.literal([2, 3]),
     }),
+    /** The national network identity service (网号、网证): the verifiers `ctid` and `ctid-face`. */
+    ctid: ctid.optional(),
+    /** Platforms above the city, each a verifier of its name. */
+    upstream,
   }),
   login: z.strictObject({
     attempt: seconds,
