@@ -237,6 +237,7 @@ def userinfo(base, kind, headers):
 
 class Peer(BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
+    disable_nagle_algorithm = True
 
     def log_message(self, *_):
         pass
@@ -266,7 +267,7 @@ class Peer(BaseHTTPRequestHandler):
 
     def do_GET(self):
         split = urlsplit(self.path)
-        query = dict(parse_qsl(split.query))
+        query = dict(parse_qsl(split.query, keep_blank_values=True))
         if split.path == '/control':
             control.update({'mode': '', 'level': '3', 'person': 'yan', **query})
             return self.reply(200, json.dumps(seen))

@@ -195,7 +195,8 @@ describe('ctid', () => {
     const stranger = { kind: 'sm2', keyFile: peers.files.other, answerKeyFile: peers.files.theirs } as const
     await assert.rejects(signedIn('R01', settingsOf('R01', stranger)), unavailable)
     await peers.behave({ mode: 'forged' })
-    for (const signing of [sm2(), hmac()]) await assert.rejects(signedIn('R01', settingsOf('R01', signing)), unavailable)
+    for (const signing of [sm2(), hmac()])
+      await assert.rejects(signedIn('R01', settingsOf('R01', signing)), unavailable)
   })
 
   it('is unavailable in time, and quotes nothing, whatever comes instead of an answer', async () => {

@@ -45,7 +45,10 @@ const sealed = (longest: number) =>
     .regex(/^[\w+/=.-]+$/)
     .min(16)
     .max(longest)
-const nothing = z.unknown().optional().transform(() => undefined)
+const nothing = z
+  .unknown()
+  .optional()
+  .transform(() => undefined)
 
 /** What the app hands over; what the mode does not need goes no further. A picture has 10–70 KB (GB/T 35678), in base64. */
 const credentialOf = (mode: AuthMode) =>

@@ -1,8 +1,9 @@
 /**
  * A platform that hands the browser a ticket, which we exchange for a token and the token for who the citizen is: the
  * pattern of provincial platforms (C 0109/C 0110 in practice), whose addresses, fields and signatures differ and are
- * settings. A ticket has no nonce: what binds it to this browser is the state in the address he comes back to.
+ * settings. A ticket has no nonce, so the address he comes back to carries one (`leg`) beside the state.
  */
+import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { TicketSettings } from '#src/config/upstream.ts'
 import { askOutside, bodyOf, jsonOf } from '#src/peers/outside-http.ts'
@@ -49,12 +50,15 @@ export function createTicketPlatform(settings: TicketSettings, now: () => number
     origins: [settings.signInPage, token.url, userinfo.url].map((url) => new URL(url.replace(/[{}]/g, '')).origin),
 
     async leave({ returnTo }) {
-      return { leaveTo: filledIn(settings.signInPage, { appId, return: returnAddress(returnTo) }), own: {} }
+      const leg = randomUUID()
+      const back = returnAddress({ ...returnTo, leg })
+      return { leaveTo: filledIn(settings.signInPage, { appId, return: back }), own: { leg } }
     },
 
-    async ask(_claim, _own, _reference, input): Promise<Told> {
+    async ask(_claim, own, _reference, input): Promise<Told> {
       const ticket = ticketSchema.safeParse((input as Places | undefined | null)?.[ticketField]).data
       if (ticket === undefined) return { fault: 'malformed' }
+      if ((input as Places)['leg'] !== own['leg']) return { fault: 'leg' }
       const exchanged = await ask(token, { ticket })
       if ('fault' in exchanged) return exchanged
       const accessToken = fieldAt(exchanged.claims, token.field)
