@@ -14,6 +14,7 @@ import { createHighClient } from './high-client.ts'
 import { demoDocument, escaped } from './page.ts'
 import { closed, listen, startRelyingParty } from './relying-party.ts'
 import { demoServices } from './services.ts'
+import { makeSharedSecrets } from './shared-secrets.ts'
 import { createSmHighClient } from './sm-high-client.ts'
 import { createStandardClient } from './standard-client.ts'
 
@@ -91,6 +92,7 @@ function phonePage(gateway: OutboxGateway): express.Express {
 export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
   const [first, second, phone] = config.demo.ports.map((port) => `http://localhost:${port}`) as [string, string, string]
   const { secret, privateJwk } = await demoCredentials(resolve(config.keys.directory, 'demo'), algorithmOf(config))
+  makeSharedSecrets(config.keys.directory)
   const gateway = createOutboxGateway()
   const { issuer } = config
   const addresses = (base: string) => ({

@@ -4,10 +4,20 @@
  */
 import express, { type Express, type Router } from 'express'
 import type { CitySettings } from './city.ts'
+import { createCtidService } from './ctid-service.ts'
+import { createNation } from './nation.ts'
+import { createProvince } from './province.ts'
+import { sharedSecret } from './shared-secrets.ts'
 
 /** @returns the simulators by the path under which they answer */
-function simulators(_settings: CitySettings): Readonly<Record<string, Router>> {
-  return {}
+function simulators({ issuer, keys, demo }: CitySettings): Readonly<Record<string, Router>> {
+  const secretOf = (name: string) => sharedSecret(keys.directory, name)
+  const url = `http://localhost:${demo.ports[3]}`
+  return {
+    ctid: createCtidService({ issuer, key: Buffer.from(secretOf('ctid'), 'base64url') }),
+    province: createProvince({ issuer, url: `${url}/province`, secret: secretOf('province') }),
+    nation: createNation({ issuer, secret: secretOf('nation') }),
+  }
 }
 
 export function demoServices(settings: CitySettings): Express {
