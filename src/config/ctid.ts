@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { addressTemplate, bilingual, breaker, path, seconds, text } from './values.ts'
 
 export const ctid = z.strictObject({
-  /** Where the citizen opens his 网证: a page, or an app by its own scheme. */
+  /** Where the citizen opens his 网证: a page, or a link that opens the app. */
   app: addressTemplate(['orgID', 'appID', 'bizSeq', 'type', 'authMode', 'return'], ['bizSeq', 'return']),
   /** Where the credential is presented. */
   url: z.url({ protocol: /^https?$/ }),

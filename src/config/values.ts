@@ -62,8 +62,8 @@ export const path = z.string().regex(/^\w+(\.\w+)*$/, 'must be a path such as da
 export const addressTemplate = (names: readonly string[], needed: readonly string[]) =>
   z
     .string()
-    .refine((address) => URL.canParse(address.replace(/[{}]/g, '')) && /^[a-z][a-z0-9+.-]*:\/\//.test(address), {
-      error: 'must be an address with {places}',
+    .refine((address) => URL.canParse(address.replace(/[{}]/g, '')) && /^https?:\/\//.test(address), {
+      error: 'must be an https address with {places}; an app is opened by a link that it owns',
     })
     .refine((address) => [...address.matchAll(/\{(\w+)\}/g)].every(([, name]) => names.includes(name ?? '')), {
       error: `may have no other places than ${names.map((name) => `{${name}}`).join(', ')}`,

@@ -5,18 +5,11 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { UpstreamSettings } from '#src/config/upstream.ts'
-import { AppError, type Locale } from '#src/errors.ts'
+import { AppError } from '#src/errors.ts'
 import { createBinding, type Macs } from '../bound.ts'
 import type { Outcome, Verifier } from '../verifier.ts'
 import { readAccount } from './account.ts'
 import type { Platform } from './platform.ts'
-
-export interface UpstreamVerifier extends Verifier {
-  readonly label: Readonly<Record<Locale, string>>
-  readonly help?: Readonly<Record<Locale, string>>
-  /** Applications of this platform's own, to which the pages do not offer it. */
-  readonly notFor: readonly string[]
-}
 
 interface Dependencies {
   readonly settings: UpstreamSettings
@@ -27,10 +20,7 @@ interface Dependencies {
 }
 
 /** @throws AppError `config_invalid` where the platform is this server itself */
-export function createUpstreamVerifier(
-  name: string,
-  { settings, platform, issuer, macs }: Dependencies,
-): UpstreamVerifier {
+export function createUpstreamVerifier(name: string, { settings, platform, issuer, macs }: Dependencies): Verifier {
   const { label, help, notFor, amr, cap, validity } = settings
   if (platform.origins.includes(new URL(issuer).origin)) {
     throw new AppError('config_invalid', { detail: `verifiers.upstream.${name}: is this server itself` })
