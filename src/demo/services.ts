@@ -8,6 +8,9 @@ import { populationFile } from './cast.ts'
 import { createDesk } from './fake-reader/desk.ts'
 import type { FakeReader } from './fake-reader/sam.ts'
 import { createFaceService } from './face-service.ts'
+import { createCtidService } from './ctid-service.ts'
+import { createNation } from './nation.ts'
+import { createProvince } from './province.ts'
 import { sharedSecret } from './shared-secrets.ts'
 
 /** @returns the simulators by the path under which they answer */
@@ -17,6 +20,9 @@ function simulators({ issuer, keys, demo }: CitySettings, cardReader: FakeReader
   return {
     'card-reader': createDesk(cardReader, populationFile),
     face: createFaceService({ issuer, url: `${url}/face`, key: Buffer.from(secretOf('face'), 'base64url') }),
+    ctid: createCtidService({ issuer, key: Buffer.from(secretOf('ctid'), 'base64url') }),
+    province: createProvince({ issuer, url: `${url}/province`, secret: secretOf('province') }),
+    nation: createNation({ issuer, secret: secretOf('nation') }),
   }
 }
 

@@ -10,12 +10,16 @@ import type { CardDevices } from './id-card/terminals.ts'
 import { openCertificateVerifier } from './certificate/open.ts'
 import { createFaceVerifier } from './face/index.ts'
 import { openFaceSessions } from './face/open.ts'
+import { createCtidVerifier, type CtidName } from './ctid/index.ts'
+import { askerOf } from './ctid/signing.ts'
 import { guarded } from './guard.ts'
 import { siteOf } from './passkey/answers.ts'
 import { createPasskeyVerifier } from './passkey/index.ts'
 import type { PasskeyStore } from './passkey/store.ts'
 import type { SmsGateway } from './sms/gateway.ts'
 import { createSmsVerifier, createVoiceVerifier } from './sms/index.ts'
+import { createUpstreamVerifier } from './upstream/index.ts'
+import { openPlatform } from './upstream/open.ts'
 import type { Verifier } from './verifier.ts'
 
 export interface VerifierParts {
@@ -36,6 +40,16 @@ export interface VerifierParts {
   /** Hears what went wrong behind a sign-in that goes on. */
   readonly onFault?: (error: unknown) => void
 }
+
+/** `ctid` (网证, 网证+口令) and `ctid-face` (with a face beside it) are one service in two modes. */
+const ctid =
+  (name: CtidName) =>
+  ({ config: { verifiers }, codeMacs }: VerifierParts): Verifier => {
+    if (!verifiers.ctid) throw new AppError('config_invalid', { detail: 'verifiers.ctid: is missing' })
+    const { breaker, ...settings } = verifiers.ctid
+    const verifier = createCtidVerifier(name, { ...settings, macs: codeMacs, ask: askerOf(settings, Date.now) })
+    return guarded(verifier, { failures: breaker.failures, pauseMs: breaker.pause * 1000 })
+  }
 
 const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = {
   sms({ config: { city, verifiers }, codeMacs, smsGateway }) {
@@ -59,10 +73,24 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
     const verifier = createFaceVerifier({ sessions: openFaceSessions(service), consent, validity, macs, onFault })
     return guarded(verifier, { failures: breaker.failures, pauseMs: breaker.pause * 1000 })
   },
+  ctid: ctid('ctid'),
+  'ctid-face': ctid('ctid-face'),
+}
+
+/** Platforms above the city. */
+const upstream = (name: string, { config, codeMacs }: VerifierParts): Verifier | undefined => {
+  const settings = Object.hasOwn(config.verifiers.upstream, name) ? config.verifiers.upstream[name] : undefined
+  if (!settings) return undefined
+  const { failures, pause } = settings.breaker
+  const { issuer } = config
+  const verifier = createUpstreamVerifier(name, {
+    ...{ settings, platform: openPlatform(settings), issuer, macs: codeMacs },
+  })
+  return guarded(verifier, { failures, pauseMs: pause * 1000 })
 }
 
 /** Those whose names the settings choose: each gives the verifier of a name that is its own. */
-const families: readonly ((name: string, parts: VerifierParts) => Verifier | undefined)[] = []
+const families: readonly ((name: string, parts: VerifierParts) => Verifier | undefined)[] = [upstream]
 
 const named = (name: string, parts: VerifierParts): Verifier | undefined => {
   const given = parts.given?.get(name)
