@@ -52,6 +52,7 @@ import { openProtectedStorage } from './storage/open.ts'
 import { sweepInBackground } from './storage/sweeper.ts'
 import { registerCursorKind, type Storage } from './storage/storage.ts'
 import { createVault } from './storage/vault.ts'
+import { loadModules } from './verifiers/own/module.ts'
 import { createVerifiers } from './verifiers/registry.ts'
 import type { SmsGateway } from './verifiers/sms/gateway.ts'
 
@@ -183,6 +184,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
     {
       ...{ config, codeMacs: keys.codeMacs, smsGateway: gateways.sms, voiceGateway: gateways.voice },
       ...{ passkeys: passkeyStore, onCopied: alarmOfCopies(log, recorder) },
+      ownModules: await loadModules(config.verifiers.own),
     },
   )
   const sealing = { sealer, pseudonym: keys.pairwiseMac, reserve: vault('reserve') }

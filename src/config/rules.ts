@@ -134,6 +134,17 @@ export const rules: readonly Rule[] = [
     remedy: 'is empty, and a channel offers voice; name a gateway, or take voice from the channel',
   },
   {
+    path: 'verifiers.own',
+    broken: (c) =>
+      production(c) && Object.values(c.verifiers.own).some((own) => own.kind === 'http' && isOpenWire(own.url)),
+    remedy: 'must be https in production, but on this machine itself; names and ID numbers go there',
+  },
+  {
+    path: 'verifiers.own',
+    broken: (c) => production(c) && Object.values(c.verifiers.own).some(({ leavesTo }) => leavesTo?.some(isOpenWire)),
+    remedy: 'a citizen may be sent to https alone in production ("leavesTo")',
+  },
+  {
     path: 'crypto.certified',
     broken: (c) => production(c) && c.crypto.certified === undefined,
     remedy: 'software keys are not certified (未取得商密认证); write "certified": false to accept that',

@@ -5,6 +5,8 @@
 import type { Config } from '#src/config.ts'
 import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
+import type { BackEnd } from './own/declared.ts'
+import { createOwnVerifier } from './own/index.ts'
 import { siteOf } from './passkey/answers.ts'
 import { createPasskeyVerifier } from './passkey/index.ts'
 import type { PasskeyStore } from './passkey/store.ts'
@@ -22,6 +24,8 @@ export interface VerifierParts {
   readonly passkeys: PasskeyStore
   /** Told of a person whose passkey may have been copied. */
   readonly onCopied: (person: string) => Promise<void>
+  /** The modules of `verifiers.own` (`own/module.ts`). */
+  readonly ownModules: ReadonlyMap<string, BackEnd>
 }
 
 const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = {
@@ -37,7 +41,12 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
 }
 
 /** Those whose names the settings choose: each gives the verifier of a name that is its own. */
-const families: readonly ((name: string, parts: VerifierParts) => Verifier | undefined)[] = []
+const families: readonly ((name: string, parts: VerifierParts) => Verifier | undefined)[] = [
+  (name, { config: { verifiers }, codeMacs, ownModules }) => {
+    const settings = Object.hasOwn(verifiers.own, name) ? verifiers.own[name] : undefined
+    return settings && createOwnVerifier(name, settings, { macs: codeMacs, modules: ownModules })
+  },
+]
 
 const named = (name: string, parts: VerifierParts): Verifier | undefined => {
   const builtIn = Object.hasOwn(factories, name) ? factories[name]?.(parts) : undefined
@@ -54,6 +63,11 @@ export type Verifiers = ReadonlyMap<string, Verifier>
 /** Builds what the channels name. @throws AppError `config_invalid` for a name nobody knows */
 export function createVerifiers(names: Iterable<string>, parts: VerifierParts): Verifiers {
   const verifiers = new Map<string, Verifier>()
+  for (const name of Object.keys(parts.config.verifiers.own))
+    if (Object.hasOwn(factories, name))
+      throw new AppError('config_invalid', {
+        detail: `verifiers.own.${name}: there is one of this name; choose another`,
+      })
   for (const name of new Set(names)) {
     const verifier = named(name, parts)
     if (!verifier) throw new AppError('config_invalid', { detail: `channels: there is no verifier ${name}` })

@@ -82,6 +82,8 @@ export interface Verifier {
   /** Wrong answers a challenge survives. */
   readonly tries: number
   readonly by: AnsweredBy
+  /** What the citizen reads of it where the settings say it; else the locales do (`method.<name>.label`, `.help`). */
+  readonly texts?: Readonly<Record<'label' | 'help', Readonly<Record<Locale, string>>>>
   /** Has the page to ask first who he is? `begin` is then given a `Named`. */
   readonly named?: boolean
   /** Only for whoever has got something beforehand (a passkey, a token): it stands in for no other way. */
