@@ -29,8 +29,6 @@ const declared = {
   leavesTo: z.array(origin).default([]),
   /** Of one by `device`: what its script talks to beside ourselves. */
   connects: z.array(origin).default([]),
-  /** Wrong answers a challenge survives. */
-  tries: z.number().int().min(1).max(10).default(1),
   /** The longest that a challenge stands open. */
   validity: seconds.max(900).default(300),
   breaker: breaker.default({ failures: 5, pause: 30 }),
@@ -76,9 +74,9 @@ const refusals: readonly (readonly [keyof OwnVerifier, (own: OwnVerifier) => boo
   ],
   ['connects', ({ by, connects }) => by !== 'device' && connects.length > 0, 'is for one by "device" alone'],
   [
-    'tries',
-    ({ by, tries }) => by !== 'form' && tries > 1,
-    'must be 1: one answer of a device or of another site ends its challenge',
+    'consent',
+    ({ by, consent }) => by !== 'redirect' && consent !== undefined,
+    'is asked on the page before a citizen leaves: of one by "redirect" alone',
   ],
 ]
 

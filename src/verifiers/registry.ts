@@ -22,6 +22,8 @@ export interface VerifierParts {
   readonly smsGateway: SmsGateway
   readonly voiceGateway?: SmsGateway | undefined
   readonly passkeys: PasskeyStore
+  /** What the caller puts in place of those that the settings name, or beside them. */
+  readonly given?: ReadonlyMap<string, Verifier>
   /** Told of a person whose passkey may have been copied. */
   readonly onCopied: (person: string) => Promise<void>
   /** The modules of `verifiers.own` (`own/module.ts`). */
@@ -49,6 +51,8 @@ const families: readonly ((name: string, parts: VerifierParts) => Verifier | und
 ]
 
 const named = (name: string, parts: VerifierParts): Verifier | undefined => {
+  const given = parts.given?.get(name)
+  if (given) return given
   const builtIn = Object.hasOwn(factories, name) ? factories[name]?.(parts) : undefined
   if (builtIn) return builtIn
   for (const family of families) {

@@ -9,6 +9,8 @@ import type { Locale } from '#src/errors.ts'
 import type { DocumentKind } from '#src/identity/id-number.ts'
 import type { Json } from '#src/storage/storage.ts'
 
+type Bilingual = Readonly<Record<Locale, string>>
+
 /** What the attempt knows when a verifier is asked. */
 export interface Claim {
   /** Binds the challenge to one attempt; an answer under another attempt is refused. */
@@ -82,8 +84,6 @@ export interface Verifier {
   /** Wrong answers a challenge survives. */
   readonly tries: number
   readonly by: AnsweredBy
-  /** What the citizen reads of it where the settings say it; else the locales do (`method.<name>.label`, `.help`). */
-  readonly texts?: Readonly<Record<'label' | 'help', Readonly<Record<Locale, string>>>>
   /** Has the page to ask first who he is? `begin` is then given a `Named`. */
   readonly named?: boolean
   /** Only for whoever has got something beforehand (a passkey, a token): it stands in for no other way. */
@@ -91,7 +91,12 @@ export interface Verifier {
   /** It looks at faces: never for those under 14, never without consent, never the only way to a level. */
   readonly facial?: boolean
   /** Who receives what leaves the device, told before the citizen agrees to it; `version` counts up when the text changes. */
-  readonly consent?: { readonly receiver: Readonly<Record<Locale, string>>; readonly version: string }
+  readonly consent?: { readonly receiver: Bilingual; readonly version: string }
+  /** What it is called and what it is for, where the settings say so; else the pages' own words do. */
+  readonly label?: Bilingual
+  readonly help?: Bilingual
+  /** Applications that it does not serve: a platform cannot be asked to prove who signs in to itself. */
+  readonly notFor?: readonly string[]
   /** Origins, besides our own, that the page's script talks to: programs on the loopback of a terminal. */
   readonly connects?: readonly string[]
   /** Is its back end known to be broken? It is offered then only where nothing else is. */

@@ -71,7 +71,8 @@ describe('what comes next in a sign-in', () => {
     ['a device has named somebody who is gone', byDevice, [], 3, 'passkey'],
   ]
   for (const [situation, attempt, people, asked, next] of deviceRows)
-    it(`after ${situation}: ${next}`, () => assert.equal(nextStep(attempt, people, web, asked, 'passkey'), next))
+    it(`after ${situation}: ${next}`, () =>
+      assert.equal(nextStep(attempt, people, web, asked, { first: 'passkey' }), next))
 
   it('asks for the phone, and for no document, where a device has named somebody who is gone', () =>
     assert.equal(nextStep(byDevice, [], web, 2), 'phone'))

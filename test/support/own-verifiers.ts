@@ -16,7 +16,6 @@ export function declaration(over: Readonly<Record<string, unknown>>): OwnVerifie
     proves: ['document'],
     amr: ['pin'],
     cap: 2,
-    tries: 3,
     ...over,
   }
   return ownVerifiers.parse({ 'staff-card': settings })['staff-card'] as OwnVerifier

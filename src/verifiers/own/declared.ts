@@ -127,8 +127,10 @@ export function createDeclaredVerifier({ name, settings, backEnd, macs }: Depend
 
   return {
     name,
-    ...{ amr, cap, by, named, enrolled: settings.enrolled, facial: settings.facial, tries: settings.tries },
-    texts: { label: settings.label, help: settings.help },
+    ...{ amr, cap, by, named, enrolled: settings.enrolled, facial: settings.facial },
+    ...{ label: settings.label, help: settings.help },
+    // An answer ends its challenge, right or wrong.
+    tries: 1,
     connects: settings.connects,
     ...(settings.consent ? { consent: settings.consent } : {}),
 

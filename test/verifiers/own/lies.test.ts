@@ -174,7 +174,7 @@ describe("a service of a city's own that lies", () => {
   })
 
   it('sends a citizen nowhere but to the sites that the settings list', async () => {
-    const verifier = verifierOf({ by: 'redirect', tries: 1, leavesTo: ['https://cards.example.gov.cn'] })
+    const verifier = verifierOf({ by: 'redirect', leavesTo: ['https://cards.example.gov.cn'] })
     const returnTo = { url: 'https://id.example.gov.cn/return/staff-card', state: 'state-1' }
     const leaves = async (leaveTo: unknown) => {
       liar.says = (what, question) => (what === 'begin' ? begun(question, { show: {}, leaveTo }) : proven(question))

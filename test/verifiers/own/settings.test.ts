@@ -35,6 +35,7 @@ describe("the settings of a city's own verifiers", () => {
   })
 
   const consent = { receiver: { zh: '示例公司', en: 'Example Company' }, version: '1' }
+  const leaving = { by: 'redirect', leavesTo: ['https://face.example.gov.cn'] }
   const refused: readonly (readonly [string, object, RegExp])[] = [
     ['a level that is not for outsiders', { cap: 4 }, /cap: must be 1, 2 or 3/],
     ['level 3 by a phone', { proves: ['phone'], cap: 3 }, /cap: may be at most 2/],
@@ -42,12 +43,12 @@ describe("the settings of a city's own verifiers", () => {
     ['nothing to prove', { proves: [] }, /proves/],
     ['a method that RFC 8176 does not know', { amr: ['magic'] }, /amr\.0: must be values that RFC 8176/],
     ['a face that is not called one', { amr: ['face'] }, /facial: must be true/],
-    ['a face of somebody unknown', { facial: true, consent }, /named: must be true/],
-    ['a face without consent', { facial: true, named: true }, /consent: is missing/],
+    ['a face of somebody unknown', { ...leaving, facial: true, consent }, /named: must be true/],
+    ['consent that no page asks for', { consent }, /consent: is asked on the page/],
+    ['a face without consent', { ...leaving, facial: true, named: true }, /consent: is missing/],
     ['somebody asked for who is not proven', { named: true, proves: ['code'] }, /proves: must be \["document"\]/],
-    ['another site without its name', { by: 'redirect', tries: 1 }, /leavesTo: lists/],
+    ['another site without its name', { by: 'redirect' }, /leavesTo: lists/],
     ['sites where nobody leaves', { leavesTo: ['https://a.cn'] }, /leavesTo: lists/],
-    ['several tries at a device', { by: 'device' }, /tries: must be 1/],
     ['a phone of ours', { by: 'phone' }, /by/],
     ['a deadline over five seconds', { timeout: 6 }, /timeout/],
     ['a member that nobody knows', { level: 4 }, /"level" is not a setting/],
@@ -63,7 +64,7 @@ describe("the settings of a city's own verifiers", () => {
   }
 
   it('take a face with name and consent', () => {
-    assert.deepEqual(faultsOf({ gate: { ...card, amr: ['face'], facial: true, named: true, consent } }), [])
+    assert.deepEqual(faultsOf({ gate: { ...card, ...leaving, amr: ['face'], facial: true, named: true, consent } }), [])
   })
 
   it('refuse a name that is none', () => {
@@ -88,7 +89,7 @@ describe("the settings of a city's own verifiers", () => {
     assert.match(said({ a: http }), /verifiers\.own: must be https/)
     assert.doesNotMatch(said({ a: { ...http, url: 'https://10.0.0.1/' } }), /verifiers\.own/)
     assert.doesNotMatch(said({ a: { ...http, url: 'http://127.0.0.1/' } }), /verifiers\.own/)
-    const leaving = { ...http, url: 'https://a.cn', by: 'redirect', tries: 1, leavesTo: ['http://a.cn'] }
+    const leaving = { ...http, url: 'https://a.cn', by: 'redirect', leavesTo: ['http://a.cn'] }
     assert.match(said({ a: leaving }), /verifiers\.own: a citizen may be sent to https alone/)
   })
 })
