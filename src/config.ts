@@ -11,6 +11,7 @@ import { face } from './config/face.ts'
 import { ctid } from './config/ctid.ts'
 import { sentenceOf } from './config/faults.ts'
 import { idCard } from './config/id-card.ts'
+import { ownVerifiers } from './config/own.ts'
 import { rules, type Rule } from './config/rules.ts'
 import { smsGateways, voiceGateways } from './config/sms.ts'
 import { upstream } from './config/upstream.ts'
@@ -105,6 +106,8 @@ const schema = z.strictObject({
     ctid: ctid.optional(),
     /** Platforms above the city, each a verifier of its name. */
     upstream,
+    /** Those of the city itself, a module or a service each (docs/own-verifier.md). */
+    own: ownVerifiers,
   }),
   login: z.strictObject({
     attempt: seconds,

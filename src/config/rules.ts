@@ -185,6 +185,17 @@ export const rules: readonly Rule[] = [
     remedy: 'names this server itself as its platform; nobody can be proven by a circle',
   },
   {
+    path: 'verifiers.own',
+    broken: (c) =>
+      production(c) && Object.values(c.verifiers.own).some((own) => own.kind === 'http' && isOpenWire(own.url)),
+    remedy: 'must be https in production, but on this machine itself; names and ID numbers go there',
+  },
+  {
+    path: 'verifiers.own',
+    broken: (c) => production(c) && Object.values(c.verifiers.own).some(({ leavesTo }) => leavesTo?.some(isOpenWire)),
+    remedy: 'a citizen may be sent to https alone in production ("leavesTo")',
+  },
+  {
     path: 'crypto.certified',
     broken: (c) => production(c) && c.crypto.certified === undefined,
     remedy: 'software keys are not certified (未取得商密认证); write "certified": false to accept that',

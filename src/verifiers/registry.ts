@@ -13,6 +13,8 @@ import { openFaceSessions } from './face/open.ts'
 import { createCtidVerifier, type CtidName } from './ctid/index.ts'
 import { askerOf } from './ctid/signing.ts'
 import { guarded } from './guard.ts'
+import type { BackEnd } from './own/declared.ts'
+import { createOwnVerifier } from './own/index.ts'
 import { siteOf } from './passkey/answers.ts'
 import { createPasskeyVerifier } from './passkey/index.ts'
 import type { PasskeyStore } from './passkey/store.ts'
@@ -39,6 +41,8 @@ export interface VerifierParts {
   readonly onCopied: (person: string) => Promise<void>
   /** Hears what went wrong behind a sign-in that goes on. */
   readonly onFault?: (error: unknown) => void
+  /** The modules of `verifiers.own` (`own/module.ts`). */
+  readonly ownModules: ReadonlyMap<string, BackEnd>
 }
 
 /** `ctid` (网证, 网证+口令) and `ctid-face` (with a face beside it) are one service in two modes. */
@@ -90,7 +94,13 @@ const upstream = (name: string, { config, codeMacs }: VerifierParts): Verifier |
 }
 
 /** Those whose names the settings choose: each gives the verifier of a name that is its own. */
-const families: readonly ((name: string, parts: VerifierParts) => Verifier | undefined)[] = [upstream]
+const families: readonly ((name: string, parts: VerifierParts) => Verifier | undefined)[] = [
+  upstream,
+  (name, { config: { verifiers }, codeMacs, ownModules }) => {
+    const settings = Object.hasOwn(verifiers.own, name) ? verifiers.own[name] : undefined
+    return settings && createOwnVerifier(name, settings, { macs: codeMacs, modules: ownModules })
+  },
+]
 
 const named = (name: string, parts: VerifierParts): Verifier | undefined => {
   const given = parts.given?.get(name)
@@ -109,6 +119,11 @@ export type Verifiers = ReadonlyMap<string, Verifier>
 /** Builds what the channels name. @throws AppError `config_invalid` for a name nobody knows */
 export function createVerifiers(names: Iterable<string>, parts: VerifierParts): Verifiers {
   const verifiers = new Map<string, Verifier>()
+  for (const name of Object.keys(parts.config.verifiers.own))
+    if (Object.hasOwn(factories, name))
+      throw new AppError('config_invalid', {
+        detail: `verifiers.own.${name}: there is one of this name; choose another`,
+      })
   for (const name of new Set(names)) {
     const verifier = named(name, parts)
     if (!verifier) throw new AppError('config_invalid', { detail: `channels: there is no verifier ${name}` })
