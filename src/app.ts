@@ -5,7 +5,7 @@
 import { resolve } from 'node:path'
 import type { Express } from 'express'
 import { openServerKeys, type ServerKeys } from './app/keys.ts'
-import { wireCardDevices, type CardDeviceOverrides } from './app/card-devices.ts'
+import { wireCardDevices, type CardDeviceFiles } from './app/card-devices.ts'
 import { wireGateways } from './app/gateways.ts'
 import { alarmOfCopies, wirePasskeys } from './app/passkeys.ts'
 import { wireSignIn } from './app/sign-in.ts'
@@ -64,7 +64,7 @@ export interface Overrides {
   readonly applications?: readonly ApplicationInput[]
   /** Changes what an application's file says before it is checked (the demo city's ports and dates). */
   readonly prepareApplication?: (input: unknown) => unknown
-  readonly cardDevices?: CardDeviceOverrides
+  readonly cardDevices?: CardDeviceFiles
   /** Applications the front page leads to. */
   readonly links?: readonly Link[]
   /** The environment of the process, where the settings name a variable of it (`keys.kek`). */
