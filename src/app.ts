@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path'
 import type { Express } from 'express'
+import { wireAccounts } from './app/accounts.ts'
 import { openServerKeys, type ServerKeys } from './app/keys.ts'
 import { wireCardDevices, type CardDeviceFiles } from './app/card-devices.ts'
 import { wireGateways } from './app/gateways.ts'
@@ -25,7 +26,6 @@ import { createCitizenNotices } from './login/citizen-notices.ts'
 import { createDevices } from './login/devices.ts'
 import { createDirectory, type Directory } from './login/directory.ts'
 import { createPasskeyStore } from './login/passkey-store.ts'
-import { createOwnership } from './login/ownership.ts'
 import { createRegisterChanges } from './login/register-changes.ts'
 import { createRegisterCheck } from './login/register-check.ts'
 import { createRenewal, type Renewal } from './login/renewal.ts'
@@ -55,12 +55,14 @@ import { registerCursorKind, type Storage } from './storage/storage.ts'
 import { createVault } from './storage/vault.ts'
 import { createVerifiers } from './verifiers/registry.ts'
 import type { SmsGateway } from './verifiers/sms/gateway.ts'
+import type { Verifier } from './verifiers/verifier.ts'
 
 /** What a caller may put in place of what the configuration names. */
 export interface Overrides {
   readonly register?: PopulationRegister
   readonly smsGateway?: SmsGateway
   readonly voiceGateway?: SmsGateway
+  readonly verifiers?: ReadonlyMap<string, Verifier>
   readonly applications?: readonly ApplicationInput[]
   /** Changes what an application's file says before it is checked (the demo city's ports and dates). */
   readonly prepareApplication?: (input: unknown) => unknown
@@ -186,6 +188,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
     {
       ...{ config, codeMacs: keys.codeMacs, smsGateway: gateways.sms, voiceGateway: gateways.voice },
       ...{ cardDevices, passkeys: passkeyStore, onCopied: alarmOfCopies(log, recorder) },
+      ...(overrides.verifiers ? { given: overrides.verifiers } : {}),
     },
   )
   const sealing = { sealer, pseudonym: keys.pairwiseMac, reserve: vault('reserve') }
@@ -201,17 +204,15 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
   const passkeys = wirePasskeys({
     ...{ config, store: passkeyStore, artifacts, directory, recorder, notices: citizenNotices, now },
   })
-  const ownership = createOwnership({
-    directory,
-    recorder,
-    notices: citizenNotices,
+  const { links, linking, ownership } = wireAccounts({
+    ...{ artifacts, directory, recorder, notices: citizenNotices, pairwiseMac: keys.pairwiseMac, now },
     endPasskeys: passkeys.endAll,
-    endSessions: (person, below) => sessions.endBelow(person, below),
+    endSessions: (person, below) => (below === undefined ? sessions.end(person) : sessions.endBelow(person, below)),
     hidePast: (person) => Promise.all([notices.withdrawAll(person), releases.hide(person)]),
   })
   const signIn = wireSignIn({
     ...{ config, keys, storage, artifacts, directory, throttle, devices, verifiers },
-    ...{ recorder, check, ownership, onUnavailable, now },
+    ...{ recorder, check, ownership, links, linking, onUnavailable, now },
   })
 
   const views = resolve(import.meta.dirname, '../views')
@@ -245,7 +246,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
 
   const handler = createSite({
     ...{ config, log, views, pages, issuer, now },
-    ...{ interactions, signIn, sessions, notices, releases, passkeys, applications, directory, recorder },
+    ...{ interactions, signIn, sessions, notices, releases, passkeys, applications, directory, recorder, linking },
     engine: engine.handler,
     links: overrides.links ?? [],
     reports: gateways.reports,

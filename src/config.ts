@@ -14,6 +14,8 @@ import { bilingual, breaker, kek, level, origin, peer, pkcs11, port } from './co
 import { range, seconds, webAddress } from './config/values.ts'
 import { AppError } from './errors.ts'
 
+const methodWords = z.record(z.string(), z.strictObject({ label: bilingual.optional(), help: bilingual.optional() }))
+
 const schema = z.strictObject({
   environment: z.enum(['development', 'production']),
   issuer: origin,
@@ -61,8 +63,12 @@ const schema = z.strictObject({
       verifiers: z.array(z.string().min(1)).min(1),
       top: level,
       session: z.strictObject({ absolute: seconds, idle: seconds }),
+      /** What its methods are called there. */
+      methods: methodWords.optional(),
     }),
   ),
+  /** What methods are called, where the pages' own words do not fit. */
+  methods: methodWords.optional(),
   verifiers: z.strictObject({
     sms: z.strictObject({
       /** In the order in which they are asked. */

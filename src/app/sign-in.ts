@@ -5,11 +5,14 @@ import { createAttempts } from '../login/attempt.ts'
 import { createChallenges } from '../login/challenge.ts'
 import type { Devices } from '../login/devices.ts'
 import type { Directory } from '../login/directory.ts'
-import { createDeviceChallenges } from '../login/device-challenge.ts'
+import type { Linking } from '../login/linking.ts'
+import type { Links } from '../login/links.ts'
+import { createMethodChallenges } from '../login/method-challenge.ts'
 import { createLine } from '../login/line.ts'
 import type { Ownership } from '../login/ownership.ts'
 import { createPhoneConfirmation } from '../login/phone-confirmation.ts'
 import { createProofing } from '../login/proofing.ts'
+import { createRecognition } from '../login/recognition.ts'
 import type { RegisterCheck } from '../login/register-check.ts'
 import { createSignIn, type SignIn } from '../login/sign-in.ts'
 import type { Throttle } from '../login/throttle.ts'
@@ -30,6 +33,8 @@ interface Parts {
   readonly recorder: Recorder
   readonly check: RegisterCheck
   readonly ownership: Ownership
+  readonly links: Links
+  readonly linking: Linking
   readonly onUnavailable: (error: unknown, reference?: string) => void
   readonly now: () => number
 }
@@ -38,6 +43,7 @@ export function wireSignIn(parts: Parts): SignIn {
   const { config, keys, storage, artifacts, directory, throttle, devices } = parts
   const { recorder, check, ownership, now } = parts
   const { login, verifiers } = config
+  const proofing = createProofing({ directory, check, throttle, recorder, ownership, now })
   return createSignIn({
     attempts: createAttempts({ artifacts, lifetimeMs: login.attempt * 1000, now }),
     directory,
@@ -48,11 +54,17 @@ export function wireSignIn(parts: Parts): SignIn {
       resendAfterMs: verifiers.sms.resendAfter * 1000,
       onUnavailable: parts.onUnavailable,
     }),
-    deviceChallenges: createDeviceChallenges({
-      ...{ artifacts, directory, verifiers: parts.verifiers, throttle, recorder, now },
+    methodChallenges: createMethodChallenges({
+      ...{ artifacts, throttle, recorder, now },
+      recognise: createRecognition({ directory, proofing, links: parts.links, now }),
+      issuer: config.issuer,
+      numberKey: ({ kind, number }) => directory.documentKey(kind, number),
+      onUnavailable: parts.onUnavailable,
     }),
+    verifiers: parts.verifiers,
+    linking: parts.linking,
     devices,
-    proofing: createProofing({ directory, check, throttle, recorder, ownership, now }),
+    proofing,
     confirmation: createPhoneConfirmation({ directory, check, recorder, confirmDays: login.phoneConfirmDays, now }),
     recorder,
     now,

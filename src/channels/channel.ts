@@ -13,6 +13,8 @@ export interface Channel {
   readonly top: Level
   /** Seconds from sign-in, and seconds without use. */
   readonly session: { readonly absolute: number; readonly idle: number }
+  /** What its methods are called there, where they have other names. */
+  readonly methods?: Config['methods']
 }
 
 export type Channels = ReadonlyMap<string, Channel>

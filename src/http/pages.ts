@@ -28,6 +28,8 @@ export interface Page {
   readonly data?: Readonly<Record<string, unknown>>
   /** Origins where forms of this page may end besides our own. */
   readonly formTargets?: readonly string[]
+  /** Origins that its script talks to besides our own. */
+  readonly connects?: readonly string[]
 }
 
 export type RenderPage = (request: IncomingMessage, response: ServerResponse, page: Page) => string
@@ -66,13 +68,13 @@ function switches(request: IncomingMessage, visit: Visit): Readonly<Record<'lang
 export function createPages({ views, words, city, reload }: Dependencies): Pages {
   const eta = new Eta({ views, cache: !reload, varName: 'it' })
 
-  const render: RenderPage = (request, response, { view, status = 200, data = {}, formTargets = [] }) => {
+  const render: RenderPage = (request, response, { view, status = 200, data = {}, formTargets = [], connects }) => {
     const visit = visitOf(request)
     const t = words(visit.locale)
     response.statusCode = status
     response.setHeader('content-type', 'text/html; charset=utf-8')
     response.setHeader('cache-control', 'no-store')
-    allowFormTargets(response, formTargets)
+    allowFormTargets(response, formTargets, connects)
     // Only a GET may be repeated by a link.
     const links = request.method === 'GET' ? switches(request, visit) : undefined
     return eta.render(`./${view}`, { ...data, t, phrases, visit, city, links, locale: visit.locale })

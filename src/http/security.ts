@@ -7,15 +7,17 @@ import type { ServerResponse } from 'node:http'
 import helmet from 'helmet'
 import type { RequestHandler } from 'express'
 
-function policy(formTargets: readonly string[]): string {
+const listed = (sources: readonly string[]) => sources.map((source) => ` ${source}`).join('')
+
+function policy(formTargets: readonly string[], connects: readonly string[]): string {
   return [
     `default-src 'none'`,
     `script-src 'self'`,
     `style-src 'self'`,
     `img-src 'self' data:`,
     `font-src 'self'`,
-    `connect-src 'self'`,
-    `form-action 'self'${formTargets.map((target) => ` ${target}`).join('')}`,
+    `connect-src 'self'${listed(connects)}`,
+    `form-action 'self'${listed(formTargets)}`,
     `frame-ancestors 'none'`,
     `base-uri 'none'`,
     `object-src 'none'`,
@@ -35,9 +37,13 @@ export function formTargetsOf(addresses: readonly string[]): readonly string[] {
   return [...new Set(sources)]
 }
 
-/** Lets the forms of this one page end at these sources. */
-export function allowFormTargets(response: ServerResponse, sources: readonly string[]): void {
-  response.setHeader('content-security-policy', policy(sources))
+/** Lets the forms of this one page end at these sources, and its script talk to those. */
+export function allowFormTargets(
+  response: ServerResponse,
+  sources: readonly string[],
+  connects: readonly string[] = [],
+): void {
+  response.setHeader('content-security-policy', policy(sources, connects))
 }
 
 export function securityHeaders(options: { readonly https: boolean }): RequestHandler[] {

@@ -17,6 +17,13 @@ const faultSchema = z.object({
   typed: z.string().optional(),
 })
 
+/** By what code an issuer knows a citizen, and the account without a number that goes by it so far, if any. */
+export interface KnownCode {
+  readonly issuer: string
+  readonly code: string
+  readonly person?: string
+}
+
 const attemptSchema = z.object({
   phone: z.string().optional(),
   /** 「这是公用电脑」: nothing outlives the browser's session. */
@@ -36,6 +43,14 @@ const attemptSchema = z.object({
   person: z.string().nullable().optional(),
   documentKind: z.enum(documentKinds).optional(),
   name: z.string().optional(),
+  /** Of a method that is named: whom he says he is, together with kind and name. */
+  number: z.string().optional(),
+  /** The method he has chosen, where the first page does not choose it. */
+  method: z.string().optional(),
+  /** What a form asks, as its verifier has said. */
+  form: z.object({ challenge: z.string(), show: z.custom<Begun['show']>() }).optional(),
+  /** A code by which an issuer knows him and which waits for the account that another method proves. */
+  code: z.custom<KnownCode>().optional(),
   /** The register has been asked and has answered for `person`. */
   proofed: z.boolean().default(false),
   /** Why the last input was refused; shown until the next input, so that a reload repeats nothing. */
@@ -46,7 +61,7 @@ const attemptSchema = z.object({
 export type Attempt = z.infer<typeof attemptSchema> & { readonly evidence?: Evidence }
 export type Challenge = NonNullable<Attempt['challenge']>
 export type Fault = z.infer<typeof faultSchema>
-export type Step = 'passkey' | 'phone' | 'code' | 'who' | 'document' | 'name' | 'number'
+export type Step = 'method' | 'passkey' | 'phone' | 'code' | 'who' | 'document' | 'name' | 'number' | 'prove' | 'link'
 
 export interface Attempts {
   load(uid: string): Promise<Attempt>
@@ -73,7 +88,7 @@ export function createAttempts({ artifacts, lifetimeMs, now = Date.now }: Depend
       if (!evidence) return attempt
       // A late or second answer may have left its fault; the challenge is won all the same.
       const { fault, ...rest } = attempt
-      return fault?.step === 'code' ? { ...rest, evidence } : { ...attempt, evidence }
+      return fault?.step === 'code' || fault?.step === 'prove' ? { ...rest, evidence } : { ...attempt, evidence }
     },
     save: (uid, { evidence: _, ...attempt }) => write('Attempt', uid, attempt),
     prove: (challenge, evidence) => write('Evidence', challenge, evidence),

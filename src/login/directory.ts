@@ -27,6 +27,8 @@ export interface Proof {
   /** E.164; absent where it needed none. */
   readonly phone?: string
   readonly proofing: Level
+  /** It was given in a session of the account that it is bound to. */
+  readonly held?: boolean
 }
 
 export interface Bound {
@@ -43,10 +45,11 @@ export interface Bound {
 export interface Opening {
   /** From `newPersonId`, where it has to be known before. */
   readonly id?: string
-  readonly name: string
-  readonly document: NewDocument
+  /** Absent of an account without a number, whose holder is known by a code alone. */
+  readonly name?: string
+  readonly document?: NewDocument
   readonly phone?: string
-  readonly proven: boolean
+  readonly proven?: boolean
   readonly proofing: Level
   /** The number is claimed by its format alone and stays free for its true holder. */
   readonly unreserved?: boolean
@@ -178,13 +181,13 @@ export function createDirectory({ storage, now = Date.now, ...sealing }: Depende
       return row?.phones.some((one) => isSame(one.indexes, indexes)) ?? false
     },
 
-    async open({ id = newPersonId(), name, document, phone, proven, proofing, unreserved = false }) {
+    async open({ id = newPersonId(), name, document, phone, proven = false, proofing, unreserved = false }) {
       const key = { id, dataKey: await sealer.newDataKey(keyContext(id)) }
-      const number = unreserved && phone ? claimText(document.number, phone) : document.number
+      const numberOf = ({ number }: NewDocument) => (unreserved && phone ? claimText(number, phone) : number)
       const row: PersonRow = {
         ...key,
-        name: await rows.name(key, name),
-        documents: [await rows.document(key, { ...document, number })],
+        ...(name === undefined ? {} : { name: await rows.name(key, name) }),
+        documents: document ? [await rows.document(key, { ...document, number: numberOf(document) })] : [],
         phones: phone === undefined ? [] : [await rows.phone(key, phone, proven)],
         proofing,
         status: 'active',
@@ -195,11 +198,11 @@ export function createDirectory({ storage, now = Date.now, ...sealing }: Depende
       return opened(row)
     },
 
-    async bindProven(id, { name, document, phone, proofing }) {
+    async bindProven(id, { name, document, phone, proofing, held: inSession }) {
       let outcome: Omit<Bound, 'citizen'> | undefined
       const citizen = await change(id, async (row) => {
         const bound = phone === undefined ? undefined : await rows.phone(row, phone, true, row.phones)
-        const taken = takeover(row, { proofing, phone: bound?.id })
+        const taken = takeover(row, { proofing, phone: bound?.id, held: inSession })
         const held = (await opened(row)).phones
         const numbersOf = (phones: readonly PhoneRow[]) =>
           phones.flatMap((one) => held[row.phones.indexOf(one)]?.number ?? [])

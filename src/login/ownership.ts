@@ -21,6 +21,10 @@ export interface PersonalProof {
   readonly level: Exclude<Level, 1>
   /** E.164 */
   readonly phone?: string
+  /** The account without a number of the same holder, which becomes the document's where that has none. */
+  readonly onto?: Citizen | undefined
+  /** The account that the browser is signed in to, at level 2 or more: if it is this one, he only proves more of himself. */
+  readonly signedIn?: string | undefined
   readonly trail: Trail
 }
 
@@ -44,8 +48,8 @@ interface Dependencies {
   readonly notices: CitizenNotices
   /** Ends every session of a person that is below this level, and any that is just about to begin. */
   readonly endSessions: (person: string, below: Level) => Promise<unknown>
-  /** Ends the ways to sign in that a person's devices keep. */
-  readonly endPasskeys: (person: string) => Promise<unknown>
+  /** Ends the ways to sign in that others may have added: passkeys, and codes that are linked. */
+  readonly endWays: (person: string) => Promise<unknown>
   /** Hides what was agreed to and released before the account was its owner's. */
   readonly hidePast: (person: string) => Promise<unknown>
 }
@@ -71,7 +75,7 @@ const isHolder = ({ name = '', documents }: Citizen, { document: { kind, number 
   documents.some((one) => one.kind === kind && one.number === number && one.status !== 'replaced')
 
 export function createOwnership(deps: Dependencies): Ownership {
-  const { directory, recorder, notices, endPasskeys, endSessions, hidePast } = deps
+  const { directory, recorder, notices, endWays, endSessions, hidePast } = deps
   const inTurn = createTurns()
 
   /** Recorded before it is done: what cannot be recorded does not happen (DESIGN D11). */
@@ -83,7 +87,7 @@ export function createOwnership(deps: Dependencies): Ownership {
   }
 
   const endClaim = async (person: string, below: Level): Promise<void> => {
-    await endPasskeys(person)
+    await endWays(person)
     await endSessions(person, below)
     await hidePast(person)
   }
@@ -120,14 +124,29 @@ export function createOwnership(deps: Dependencies): Ownership {
     return { ok: true, citizen: bound.citizen }
   }
 
+  /** An account without a number gets one. Nobody else has held it, so nobody is put out. */
+  const grow = async (onto: Citizen, proof: PersonalProof, bound: Proof): Promise<Owned> => {
+    const { trail, level } = proof
+    await recorder.record({ ...trail, type: 'account.proofed', outcome: 'ok', person: onto.id, level })
+    try {
+      return { ok: true, citizen: (await directory.bindProven(onto.id, bound)).citizen }
+    } catch (error) {
+      if (!isAppError(error, 'conflict')) throw error
+      const { onto: _, ...alone } = proof
+      return settle(alone)
+    }
+  }
+
   /** Whoever loses a race for a document settles with the owner that then exists. */
-  const settle = async (proof: PersonalProof): Promise<Owned> => {
+  async function settle(proof: PersonalProof): Promise<Owned> {
     const { document, name, phone, level, trail } = proof
     const { kind, number } = document
     const bound: Proof = { name, document: { kind, number }, proofing: level, ...(phone ? { phone } : {}) }
     const owner = await directory.byDocument(kind, number)
     if (owner && owner.status !== 'active') return refused('closed')
-    if (owner) return isHolder(owner, proof) ? give(owner, bound, trail) : refused('taken')
+    if (owner && !isHolder(owner, proof)) return refused('taken')
+    if (owner) return give(owner, { ...bound, held: owner.id === proof.signedIn }, trail)
+    if (proof.onto) return grow(proof.onto, proof, bound)
     const claim = phone === undefined ? undefined : await directory.byUnreservedClaim(kind, number, phone)
     try {
       if (claim && phone !== undefined && opensBy(phone, claim)) return await give(claim, bound, trail)

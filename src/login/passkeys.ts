@@ -10,7 +10,7 @@ import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 import type { Enrolment } from '#src/verifiers/passkey/enrolment.ts'
 import type { Passkey, PasskeyStore } from '#src/verifiers/passkey/store.ts'
 import type { CitizenNotices } from './citizen-notices.ts'
-import type { Shown } from './device-challenge.ts'
+import type { Shown } from './method-challenge.ts'
 import type { Directory } from './directory.ts'
 import type { Trail } from './visit.ts'
 

@@ -7,7 +7,7 @@
 import type { Recorder } from '#src/audit/recorder.ts'
 import { isUnder14 } from '#src/identity/calendar.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
-import { isFormatOnly, type Document } from '#src/identity/id-number.ts'
+import { birthDateIn, isFormatOnly, type Document } from '#src/identity/id-number.ts'
 import type { RegisterAnswer } from '#src/identity/registry.ts'
 import type { Directory } from './directory.ts'
 import type { Ownership, PersonalProof } from './ownership.ts'
@@ -22,6 +22,8 @@ export interface ProofingInput {
   readonly phone: string
   /** The account he signed in to, if any. */
   readonly citizen?: Citizen
+  /** His account without a number, if he was known by a code before. */
+  readonly onto?: Citizen | undefined
   readonly trail: Trail
 }
 
@@ -56,7 +58,7 @@ type Answer = Awaited<ReturnType<RegisterCheck>> | { readonly result: 'too-often
 export interface Proofing {
   /** Asks the register and opens, binds or refuses; whatever happened is in the audit trail. */
   prove(input: ProofingInput): Promise<Proofed>
-  /** For a verifier of the person himself (card, face, window), which needs no register and no phone of his. */
+  /** For a verifier of the person himself (card, face, platform, certificate), which needs no phone of his. */
   provePersonally(proof: PersonalProof): Promise<Proofed>
 }
 
@@ -106,21 +108,26 @@ export function createProofing(deps: Dependencies): Proofing {
     return proofed
   }
 
+  /** What the register said, and why nothing comes of it, if so. */
+  const recordAnswer = async (
+    { trail, document }: Pick<ProofingInput, 'trail'> & { readonly document: Pick<Document, 'kind'> },
+    answer: string,
+    reason?: ProofingRefusal,
+  ): Promise<Proofed> => {
+    await recorder.record({
+      ...trail,
+      type: 'register.checked',
+      outcome: reason === undefined ? 'ok' : reason === 'unavailable' ? 'failed' : 'refused',
+      ...(reason === undefined ? {} : { reason }),
+      facts: { register: answer, kind: document.kind },
+    })
+    return refused(reason ?? 'mismatch')
+  }
+
   return {
     async prove(input) {
       const { trail, document } = input
-      const record = (answer: string, reason?: ProofingRefusal) =>
-        recorder.record({
-          ...trail,
-          type: 'register.checked',
-          outcome: reason === undefined ? 'ok' : reason === 'unavailable' ? 'failed' : 'refused',
-          ...(reason === undefined ? {} : { reason }),
-          facts: { register: answer, kind: document.kind },
-        })
-      const refuse = async (reason: ProofingRefusal, answer = 'not-asked'): Promise<Proofed> => {
-        await record(answer, reason)
-        return refused(reason)
-      }
+      const refuse = (reason: ProofingRefusal, answer = 'not-asked') => recordAnswer(input, answer, reason)
 
       if (document.birthDate !== undefined && isUnder14(document.birthDate, now())) return refuse('under-14')
       const answer = await ask(input)
@@ -129,16 +136,27 @@ export function createProofing(deps: Dependencies): Proofing {
       // The register need not hold these: what it does not know is claimed by its format.
       const byFormat = answer.result === 'mismatch' && isFormatOnly(document.kind)
       if (answer.result !== 'match' && !byFormat) return refuse(refusalOf[answer.result], answer.result)
-      await record(answer.result === 'match' ? `match, phone ${answer.phone}` : answer.result)
-      const { name, phone } = input
+      await recordAnswer(input, answer.result === 'match' ? `match, phone ${answer.phone}` : answer.result)
+      const { name, phone, onto } = input
       return recordRefused(
         trail,
         answer.result === 'match' && answer.phone === 'match'
-          ? await ownership.prove({ document, name, phone, level: 2, trail })
+          ? await ownership.prove({ document, name, phone, level: 2, onto, trail })
           : await ownership.claim(input, answer.result === 'match'),
       )
     },
 
-    provePersonally: async (proof) => recordRefused(proof.trail, await ownership.prove(proof)),
+    async provePersonally(proof) {
+      const { trail, document, name } = proof
+      const refuse = (reason: ProofingRefusal, answer = 'not-asked') => recordAnswer(proof, answer, reason)
+      const birthDate = birthDateIn(document.number)
+      if (birthDate !== undefined && isUnder14(birthDate, now())) return refuse('under-14')
+      // What was shown is true, but he may have died, been renamed, or have reported the card as lost.
+      const answer = await check({ kind: document.kind, number: document.number, name })
+      if (answer.result === 'unavailable') return refuse('unavailable', 'unavailable')
+      if (answer.result !== 'match') return refuse(refusalOf[answer.result], answer.result)
+      await recordAnswer(proof, 'match')
+      return recordRefused(trail, await ownership.prove(proof))
+    },
   }
 }

@@ -25,13 +25,14 @@ export interface Takeover<Phone> {
  * A proof reclaims where it is stronger than all before it and does not come from a phone of the account: three elements
  * take it from whoever only claimed it, card, face or window also from whoever had proven a phone.
  * @param proof.phone `id` of the phone the proof came with, if any
+ * @param proof.held whether it was given in a session of the account: whoever proves more of himself puts nobody out
  */
 export function takeover<Phone extends HeldPhone>(
   account: { readonly proofing: number; readonly phones: readonly Phone[] },
-  proof: { readonly proofing: Level; readonly phone?: string | undefined },
+  proof: { readonly proofing: Level; readonly phone?: string | undefined; readonly held?: boolean | undefined },
 ): Takeover<Phone> {
   const known = account.phones.some(({ id }) => id === proof.phone)
-  const reclaimed = proof.proofing > account.proofing && !known
+  const reclaimed = proof.proofing > account.proofing && !known && proof.held !== true
   const rest = account.phones.filter(({ id }) => id !== proof.phone)
   const stays = ({ proven }: Phone) => proven && !(reclaimed && proof.proofing >= 3)
   return { reclaimed, known, others: rest.filter(stays), ended: rest.filter((phone) => !stays(phone)) }

@@ -18,8 +18,9 @@ export type Limit =
   | 'failures-day'
   | 'failures-day-device'
   | 'failures-address'
-  | 'device-begin'
-  | 'device-answer'
+  | 'method-begin'
+  | 'method-answer'
+  | 'method-number'
   | 'register-phone'
   | 'register-number'
   | 'register-pair'
@@ -43,9 +44,11 @@ interface Dependencies {
 
 const daySeconds = 86_400
 const lineSeconds = 60
-/** What one attempt may ask of the citizen's device: a signature is not guessed, so this only bounds the work. */
-const deviceBegins = 60
-const deviceAnswers = 10
+/** What one attempt may ask of a method: a signature is not guessed, so this only bounds the work. */
+const methodBegins = 60
+const methodAnswers = 10
+/** What a day may ask about one number, whoever asks. */
+const methodNumbers = 10
 
 export function createThrottle({ storage, login, sms, now = Date.now }: Dependencies): Throttle {
   const limiter = (keyPrefix: Limit, points: number, seconds: number) =>
@@ -62,8 +65,9 @@ export function createThrottle({ storage, login, sms, now = Date.now }: Dependen
     'failures-day': limiter('failures-day', login.failuresDaily, daySeconds),
     'failures-day-device': limiter('failures-day-device', login.deviceFailuresDaily, daySeconds),
     'failures-address': limiter('failures-address', login.perAddress.failures, lineSeconds),
-    'device-begin': limiter('device-begin', deviceBegins, login.attempt),
-    'device-answer': limiter('device-answer', deviceAnswers, login.attempt),
+    'method-begin': limiter('method-begin', methodBegins, login.attempt),
+    'method-answer': limiter('method-answer', methodAnswers, login.attempt),
+    'method-number': limiter('method-number', methodNumbers, daySeconds),
     'register-phone': limiter('register-phone', login.registerChecksDaily, daySeconds),
     'register-number': limiter('register-number', login.registerChecksDaily, daySeconds),
     'register-pair': limiter('register-pair', 1, daySeconds),

@@ -3,6 +3,7 @@
  * repeats nothing and the way back always exists; pages that lie ahead lead to where the attempt stands.
  */
 import { Router, type Request, type Response } from 'express'
+import type { Config } from '#src/config.ts'
 import { publicSentence } from '#src/errors.ts'
 import type { DeviceCookie } from '#src/http/device.ts'
 import { field, parseForm } from '#src/http/input.ts'
@@ -14,9 +15,11 @@ import { maskName } from '#src/identity/name.ts'
 import { groupPhone, maskPhone } from '#src/identity/phone.ts'
 import type { Step } from '#src/login/attempt.ts'
 import { reachable } from '#src/login/policy.ts'
-import type { SignIn, Standing } from '#src/login/sign-in.ts'
+import type { SignIn } from '#src/login/sign-in.ts'
+import type { Standing } from '#src/login/steps.ts'
 import type { Visit } from '#src/login/visit.ts'
 import type { Interaction, Interactions } from '#src/oidc/interaction.ts'
+import { methodPages, methodsShown, provePage } from './methods.ts'
 
 export interface LoginParts {
   readonly interactions: Interactions
@@ -27,11 +30,15 @@ export interface LoginParts {
   readonly passkeyRenew: number
   /** Whether one that a citizen adds by himself can reach level 3. */
   readonly passkeysAddable: boolean
+  /** What the settings call the methods. */
+  readonly labels: Config['methods']
   readonly now: () => number
 }
 
-const steps: readonly Step[] = ['passkey', 'phone', 'code', 'who', 'document', 'name', 'number']
-const isStep = (text: string): text is Step => (steps as readonly string[]).includes(text)
+const steps: ReadonlySet<string> = new Set<Step>([
+  ...(['method', 'passkey', 'phone', 'code', 'who', 'document', 'name', 'number', 'prove', 'link'] as const),
+])
+const isStep = (text: string): text is Step => steps.has(text)
 
 /** Faults that no other input would mend: the page says so, and does not point at the field. */
 const beyondInput: ReadonlySet<string> = new Set([
@@ -42,6 +49,13 @@ const beyondInput: ReadonlySet<string> = new Set([
   'code_busy',
   'proof_unavailable',
   'proof_too-often',
+  'method_refused',
+  'method_expired',
+  'method_used',
+  'method_exhausted',
+  'method_missing',
+  'consent_missing',
+  'link_missing',
   'passkey_refused',
   'passkey_expired',
   'passkey_used',
@@ -57,6 +71,7 @@ const coded: ReadonlySet<string> = new Set<DocumentKind>([
 
 function visitFor(request: Request, interaction: Interaction, device: string | undefined): Visit {
   const { locale, size, reference, address } = visitOf(request)
+  const { accountId, level, grants } = interaction
   return {
     uid: interaction.uid,
     application: interaction.application.id,
@@ -68,6 +83,8 @@ function visitFor(request: Request, interaction: Interaction, device: string | u
     reference,
     address,
     device,
+    ...(accountId === undefined ? {} : { session: { person: accountId, level } }),
+    numberByLaw: grants.some(({ claim, basis }) => claim === 'id_number' && basis === 'duty'),
   }
 }
 
@@ -75,7 +92,7 @@ function visitFor(request: Request, interaction: Interaction, device: string | u
 function dataFor(
   step: Step | 'low',
   interaction: Interaction,
-  { attempt, people, device }: Standing,
+  { attempt, people }: Standing,
   visit: Visit,
   now: number,
 ) {
@@ -94,8 +111,6 @@ function dataFor(
     publicComputer: attempt.publicComputer,
     called: challenge?.verifier === 'voice',
     voice: visit.channel.verifiers.includes('voice'),
-    passkey: device !== 'none',
-    passkeyOnly: device === 'only',
     asked: interaction.asked,
     proofing: people[0]?.proofing ?? 1,
     resendIn: challenge ? Math.max(0, Math.ceil((challenge.resendAt - now) / 1000)) : 0,
@@ -119,6 +134,7 @@ export function loginPages({
   deviceCookie,
   passkeyRenew,
   passkeysAddable,
+  labels,
   now,
 }: LoginParts): Router {
   const router = Router()
@@ -130,14 +146,14 @@ export function loginPages({
 
   /** Sends the browser to where the attempt stands; a finished one goes back to the application. */
   const goOn = async (request: Request, response: Response, visit: Visit): Promise<void> => {
-    const { attempt, next } = await signIn.standing(visit)
+    const { attempt, next, method } = await signIn.standing(visit)
     const result = next === 'done' ? await signIn.conclude(visit) : undefined
     if (result) {
       if (result.device !== undefined) deviceCookie.write(response, result.device)
       return response.redirect(303, await interactions.signedIn(request, response, result))
     }
     const faulty = attempt.fault?.step as Step | undefined
-    response.redirect(303, `/login/${visit.uid}/${faulty && reachable(faulty, next) ? faulty : next}`)
+    response.redirect(303, `/login/${visit.uid}/${faulty && reachable(faulty, next, method) ? faulty : next}`)
   }
 
   router.get('/login/:uid/:step', async (request, response, next) => {
@@ -146,25 +162,21 @@ export function loginPages({
     const { interaction, visit } = await found(request, response)
     if (interaction.prompt !== 'login') return response.redirect(303, `/login/${interaction.uid}`)
     const standing = await signIn.standing(visit)
-    const open = step === 'low' ? standing.next === 'low' : reachable(step, standing.next)
-    if (!open) return goOn(request, response, visit)
+    const { method } = standing
+    const open = step === 'low' ? standing.next === 'low' : reachable(step, standing.next, method)
+    const page = step !== 'prove' ? { view: step } : method && provePage(method)
+    if (!open || !page) return goOn(request, response, visit)
+    const shown = methodsShown(standing, visit, labels)
     pages.send(request, response, {
-      view: step,
-      data: { ...dataFor(step, interaction, standing, visit, now()), passkeyRenew, passkeysAddable },
-      formTargets: formTargetsOf(interaction.application.redirectUris),
+      ...page,
+      data: { ...dataFor(step, interaction, standing, visit, now()), ...shown, passkeyRenew, passkeysAddable },
+      formTargets: [...formTargetsOf(interaction.application.redirectUris), ...(page.formTargets ?? [])],
     })
   })
 
   const answers: Readonly<Record<string, (visit: Visit, request: Request) => Promise<void>>> = {
     phone: (visit, request) =>
       signIn.givePhone(visit, field(request, 'phone'), field(request, 'public-computer') === 'on'),
-    passkey: (visit, request) =>
-      signIn.answerDevice(
-        visit,
-        field(request, 'challenge'),
-        field(request, 'answer'),
-        field(request, 'public-computer') === 'on',
-      ),
     code: (visit, request) => signIn.answerCode(visit, field(request, 'code'), field(request, 'other') === 'on'),
     resend: (visit) => signIn.resend(visit),
     voice: (visit) => signIn.resend(visit, 'voice'),
@@ -174,12 +186,11 @@ export function loginPages({
     number: (visit, request) => signIn.giveNumber(visit, field(request, 'number')),
   }
 
-  /** For the page's script, which asks the citizen's device. */
-  router.post('/login/:uid/passkey/options', parseForm, async (request, response) => {
+  const visiting = async (request: Request, response: Response): Promise<Visit | undefined> => {
     const { interaction, visit } = await found(request, response)
-    const begun = interaction.prompt === 'login' ? await signIn.beginDevice(visit) : {}
-    response.set('cache-control', 'no-store').json(begun)
-  })
+    return interaction.prompt === 'login' ? visit : undefined
+  }
+  router.use(methodPages({ signIn, pages, visiting, goOn }))
 
   router.post('/login/:uid/:step', parseForm, async (request, response, next) => {
     const step = String(request.params['step'])

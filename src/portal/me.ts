@@ -12,6 +12,8 @@ import { maskName } from '#src/identity/name.ts'
 import { maskPhone } from '#src/identity/phone.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
 import type { Directory } from '#src/login/directory.ts'
+import type { Linking } from '#src/login/linking.ts'
+import { lacksNumber } from '#src/login/policy.ts'
 import type { Applications } from '#src/oidc/applications.ts'
 import type { Notices } from '#src/oidc/notices.ts'
 import type { Releases } from '#src/oidc/releases.ts'
@@ -27,6 +29,7 @@ export interface AccountParts {
   readonly applications: Applications
   readonly directory: Pick<Directory, 'byId'>
   readonly recorder: Recorder
+  readonly linking: Pick<Linking, 'of' | 'unlink'>
   /** May devices be added that sign in? */
   readonly passkeysOffered: boolean
 }
@@ -42,7 +45,8 @@ const masked = ({ name, documents, phones, proofing }: Citizen) => ({
 })
 
 export function accountPages(deps: AccountParts): Router {
-  const { issuer, pages, sessions, notices, releases, applications, directory, recorder, passkeysOffered } = deps
+  const { issuer, pages, sessions, notices, releases, applications, directory, recorder, linking } = deps
+  const { passkeysOffered } = deps
   const router = Router()
 
   /** The signed-in citizen, or undefined after sending him to sign in: a session below his account shows nothing of it. */
@@ -68,14 +72,17 @@ export function accountPages(deps: AccountParts): Router {
     // A duty of the law is told, not agreed to: there is nothing to withdraw.
     const byConsent = (id: string, claims: readonly string[]) =>
       known.get(id)?.grants.some(({ claim, basis }) => basis === 'consent' && claims.includes(claim)) ?? true
-    const [open, told, left] = await Promise.all([
+    const [open, told, left, links] = await Promise.all([
       sessions.of(accountId),
       notices.all(accountId),
       releases.of(accountId),
+      linking.of(accountId),
     ])
     return {
       citizen: masked(citizen),
       passkeysOffered,
+      // Its only door stays open.
+      links: lacksNumber(citizen) ? [] : links,
       sessions: open.map((session) => ({
         ...session,
         here: session.uid === uid,
@@ -116,6 +123,14 @@ export function accountPages(deps: AccountParts): Router {
     await record(request, current.accountId, { type: 'notice.withdrawn', application })
     await notices.withdraw(current.accountId, application)
     await sessions.leave(current.accountId, application)
+    response.redirect(303, '/me')
+  })
+
+  router.post('/me/links', parseForm, async (request, response) => {
+    const current = await signedIn(request, response)
+    if (!current) return
+    const { reference, address } = visitOf(request)
+    await linking.unlink(current.accountId, field(request, 'link'), { reference, address, channel: 'web' })
     response.redirect(303, '/me')
   })
 

@@ -24,6 +24,8 @@ export interface VerifierParts {
   /** Card terminals, where a channel has any. */
   readonly cardDevices?: CardDevices | undefined
   readonly passkeys: PasskeyStore
+  /** What the caller puts in place of those that the settings name, or beside them. */
+  readonly given?: ReadonlyMap<string, Verifier>
   /** Told of a person whose passkey may have been copied. */
   readonly onCopied: (person: string) => Promise<void>
 }
@@ -48,6 +50,8 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
 const families: readonly ((name: string, parts: VerifierParts) => Verifier | undefined)[] = []
 
 const named = (name: string, parts: VerifierParts): Verifier | undefined => {
+  const given = parts.given?.get(name)
+  if (given) return given
   const builtIn = Object.hasOwn(factories, name) ? factories[name]?.(parts) : undefined
   if (builtIn) return builtIn
   for (const family of families) {

@@ -9,6 +9,8 @@ import type { Locale } from '#src/errors.ts'
 import type { DocumentKind } from '#src/identity/id-number.ts'
 import type { Json } from '#src/storage/storage.ts'
 
+type Bilingual = Readonly<Record<Locale, string>>
+
 /** What the attempt knows when a verifier is asked. */
 export interface Claim {
   /** Binds the challenge to one attempt; an answer under another attempt is refused. */
@@ -89,7 +91,12 @@ export interface Verifier {
   /** It looks at faces: never for those under 14, never without consent, never the only way to a level. */
   readonly facial?: boolean
   /** Who receives what leaves the device, told before the citizen agrees to it; `version` counts up when the text changes. */
-  readonly consent?: { readonly receiver: Readonly<Record<Locale, string>>; readonly version: string }
+  readonly consent?: { readonly receiver: Bilingual; readonly version: string }
+  /** What it is called and what it is for, where the settings say so; else the pages' own words do. */
+  readonly label?: Bilingual
+  readonly help?: Bilingual
+  /** Applications that it does not serve: a platform cannot be asked to prove who signs in to itself. */
+  readonly notFor?: readonly string[]
   /** Origins, besides our own, that the page's script talks to: programs on the loopback of a terminal. */
   readonly connects?: readonly string[]
   /** Is its back end known to be broken? It is offered then only where nothing else is. */

@@ -68,7 +68,7 @@ async function openCity() {
   const notices = { tell: nothing, tellOfTry: nothing }
   const ownership = createOwnership({
     ...{ directory, recorder, notices },
-    ...{ endPasskeys: nothing, endSessions: nothing, hidePast: nothing },
+    ...{ endWays: nothing, endSessions: nothing, hidePast: nothing },
   })
   const throttle = { take: async () => ({ allowed: true, left: 1 }) as const, giveBack: nothing }
   const fault = (error: unknown) => assert.fail(String(error))

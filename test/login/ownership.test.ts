@@ -49,7 +49,7 @@ async function openRooms() {
       ),
       tellOfTry: nothing,
     },
-    endPasskeys: acting(nothing, 'passkeys ended'),
+    endWays: acting(nothing, 'passkeys ended'),
     endSessions: acting(nothing, 'sessions ended'),
     hidePast: acting(async (person: string) => void consents.delete(person), 'hidden'),
   })

@@ -211,6 +211,7 @@ describe('proofing by three elements', () => {
 
     it('gives nobody the account of another who has the same number, until the register tells of a new name', async () => {
       const { id } = await opens(2, 'yan')
+      rooms.answer({ result: 'match', phone: 'unknown' })
       assert.deepEqual(await personally({ name: '刘新' }), { ok: false, reason: 'taken' })
       await rooms.directory.rename(id, '刘新')
       assert.ok((await personally({ name: '刘新' })).ok)

@@ -116,7 +116,7 @@ export async function openLoginRooms(
     directory,
     recorder,
     notices,
-    endPasskeys: async () => undefined,
+    endWays: async () => undefined,
     endSessions,
     hidePast,
   })

@@ -3,7 +3,7 @@
  * artefact: whoever inserts it has won (RFC 9700 §2.1.1, §4.14; facts/security §0.1–0.2), and removing or rewriting
  * the artefact revives nothing.
  */
-import { noticeKind, passkeyKind, type ArtifactRow, type Artifacts } from '../storage.ts'
+import { linkKind, noticeKind, passkeyKind, type ArtifactRow, type Artifacts } from '../storage.ts'
 import type { Connection } from './connection.ts'
 import type { ActKind } from './ledger.ts'
 
@@ -11,6 +11,7 @@ import type { ActKind } from './ledger.ts'
 const endingOf: ReadonlyMap<string, ActKind> = new Map([
   [noticeKind, 'notice.withdrawn'],
   [passkeyKind, 'passkey.removed'],
+  [linkKind, 'link.removed'],
 ])
 
 export function createArtifacts(db: Connection, clock: () => number): Artifacts {

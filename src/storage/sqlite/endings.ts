@@ -3,7 +3,7 @@
  * To carry one out twice changes nothing.
  */
 import { hashed } from '../sealed-artifacts.ts'
-import { noticeKind, passkeyKind } from '../storage.ts'
+import { linkKind, noticeKind, passkeyKind } from '../storage.ts'
 import type { Reader } from './connection.ts'
 import type { Act, ActKind, Mark } from './ledger.ts'
 
@@ -63,6 +63,7 @@ export function createEndings(db: Pick<Reader, 'prepare'>): Endings {
     'document.void': end('void'),
     'notice.withdrawn': (notice) => dropArtifact.run(noticeKind, notice),
     'passkey.removed': (passkey) => dropArtifact.run(passkeyKind, passkey),
+    'link.removed': (link) => dropArtifact.run(linkKind, link),
   }
 
   return {

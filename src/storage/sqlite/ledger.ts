@@ -21,6 +21,7 @@ export type ActKind =
   | 'document.void'
   | 'notice.withdrawn'
   | 'passkey.removed'
+  | 'link.removed'
 
 export interface Act {
   readonly kind: ActKind

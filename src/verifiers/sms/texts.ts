@@ -36,7 +36,15 @@ export function callText({ code, minutes, claim, city }: CodeText): SmsText {
 }
 
 /** What a citizen is told of his account without having asked. */
-export type NoticeEvent = 'tried' | 'reclaimed' | 'claim-ended' | 'phone-bound' | 'passkey-added' | 'passkey-removed'
+export type NoticeEvent =
+  | 'tried'
+  | 'reclaimed'
+  | 'claim-ended'
+  | 'phone-bound'
+  | 'passkey-added'
+  | 'passkey-removed'
+  | 'link-added'
+  | 'link-removed'
 
 const happened: Readonly<Record<NoticeEvent, { readonly zh: string; readonly en: string }>> = {
   tried: {
@@ -62,6 +70,14 @@ const happened: Readonly<Record<NoticeEvent, { readonly zh: string; readonly en:
   'passkey-removed': {
     zh: '您的账号移除了一台设备，不再能用它的指纹或面容登录',
     en: 'a device was removed from your account; its fingerprint or face no longer signs in',
+  },
+  'link-added': {
+    zh: '您的账号关联了国家网络身份认证，以后可以用它登录',
+    en: 'National Network Identity was linked to your account and can sign in now',
+  },
+  'link-removed': {
+    zh: '您的账号不再关联国家网络身份认证，不再能用它登录',
+    en: 'National Network Identity was removed from your account and no longer signs in',
   },
 }
 

@@ -1,0 +1,187 @@
+/**
+ * The steps of a sign-in by another method than a code to the phone: it is chosen, begun, answered; and where it knows
+ * the citizen by a code alone, that code is linked to the account he proves, or opens one without a number.
+ */
+import type { Recorder } from '#src/audit/recorder.ts'
+import { sessionLevel } from '#src/identity/assurance.ts'
+import { isUnder14 } from '#src/identity/calendar.ts'
+import { parseDocument } from '#src/identity/id-number.ts'
+import type { Evidence, Named, Verifier } from '#src/verifiers/verifier.ts'
+import type { Attempt, Attempts, Step } from './attempt.ts'
+import type { Refused } from './challenge.ts'
+import { newPersonId, type Directory } from './directory.ts'
+import type { Linking } from './linking.ts'
+import type { MethodChallenges, Shown } from './method-challenge.ts'
+import { lacksNumber } from './policy.ts'
+import type { Standing, Steps } from './steps.ts'
+import { trailOf, type Visit } from './visit.ts'
+
+export interface ByMethod {
+  /** Goes on with this method; nothing where it is not on offer. */
+  chooseMethod(visit: Visit, name: string, publicComputer: boolean): Promise<void>
+  /** What the page's script asks a device: of the passkey beside the phone, or of the method that was chosen. */
+  beginDevice(visit: Visit, name?: string): Promise<Shown | Refused>
+  /** @param consent the version of the text that the citizen agreed to; @returns where he goes on, undefined: nowhere */
+  leave(visit: Visit, consent: string): Promise<string | undefined>
+  /** @param name the passkey, which needs not be chosen; else the method that was chosen answers */
+  answerMethod(visit: Visit, challenge: string, answer: unknown, more?: Answering): Promise<void>
+  /** The number of a method that is named; false where no such method waits for it. */
+  nameNumber(visit: Visit, text: string): Promise<boolean>
+  /** What becomes of a code that no account has: linked to another proof, to the session of this browser, or alone. */
+  chooseLink(visit: Visit, choice: string): Promise<void>
+}
+
+export interface Answering {
+  readonly name?: string
+  readonly publicComputer?: boolean
+}
+
+interface Dependencies {
+  readonly attempts: Attempts
+  readonly steps: Steps
+  readonly challenges: MethodChallenges
+  readonly directory: Pick<Directory, 'open' | 'find'>
+  readonly linking: Pick<Linking, 'link'>
+  readonly recorder: Pick<Recorder, 'record'>
+  readonly now?: () => number
+}
+
+export function createByMethod(deps: Dependencies): ByMethod {
+  const { attempts, steps, challenges, directory, linking, recorder, now = Date.now } = deps
+  const { standing, save, fail } = steps
+
+  const chosen = ({ ways, method }: Standing, name: string | undefined): Verifier | undefined =>
+    name === undefined ? method : ways.find((way) => way.name === name)
+
+  /** The page of this method, on which its faults stand. */
+  const stepOf = ({ first }: Standing, verifier: Verifier): Step => (verifier.name === 'passkey' ? first : 'prove')
+
+  const namedIn = ({ documentKind: kind, name, number }: Attempt): Named | undefined =>
+    kind !== undefined && name !== undefined && number !== undefined ? { kind, name, number } : undefined
+
+  /** Begins a form, so that its page has something to show. */
+  const beginForm = async (visit: Visit, attempt: Attempt, verifier: Verifier): Promise<Partial<Attempt>> => {
+    const begun = await challenges.begin(visit, verifier, namedIn(attempt))
+    return 'show' in begun
+      ? { form: { challenge: begun.challenge, show: begun.show } }
+      : fail(visit, 'prove', begun.code, begun)
+  }
+
+  const isReady = (attempt: Attempt, { by, named }: Verifier) =>
+    by === 'form' && (!named || namedIn(attempt) !== undefined)
+
+  const openAlone = async (visit: Visit, attempt: Attempt, evidence: Evidence): Promise<void> => {
+    const { challenge, code } = attempt
+    if (!challenge || !code) return
+    const id = newPersonId()
+    const { level, verifier } = evidence
+    await recorder.record({ ...trailOf(visit), type: 'account.opened', outcome: 'ok', person: id, level, verifier })
+    await directory.open({ id, proofing: level })
+    await linking.link(visit, code, id, level)
+    await attempts.prove(challenge.id, { ...evidence, subject: { person: id } })
+    await save(visit, attempt, { code: { ...code, person: id } })
+  }
+
+  return {
+    async chooseMethod(visit, name, publicComputer) {
+      const now = await standing(visit)
+      const verifier = now.ways.find((way) => way.name === name)
+      const { attempt } = now
+      if (!verifier) return save(visit, attempt, fail(visit, 'method', 'method_missing'))
+      const { documentKind, name: typed, code } = attempt
+      const fresh: Attempt = { publicComputer, proofed: false, method: name, documentKind, name: typed, code }
+      await attempts.save(visit.uid, fresh)
+      if (isReady(fresh, verifier)) await save(visit, fresh, await beginForm(visit, fresh, verifier))
+    },
+
+    async beginDevice(visit, name) {
+      const verifier = chosen(await standing(visit), name)
+      if (verifier?.by !== 'device') return { code: 'verifier_unavailable' }
+      return challenges.begin(visit, verifier)
+    },
+
+    async leave(visit, consent) {
+      const now = await standing(visit)
+      const { attempt, method: verifier } = now
+      if (verifier?.by !== 'redirect' || attempt.evidence || now.next !== 'prove') return undefined
+      if (verifier.consent) {
+        if (consent !== verifier.consent.version) {
+          await save(visit, attempt, fail(visit, 'prove', 'consent_missing'))
+          return undefined
+        }
+        const facts = { about: verifier.name, version: consent }
+        await recorder.record({ ...trailOf(visit), type: 'consent.given', outcome: 'ok', facts })
+      }
+      const begun = await challenges.begin(visit, verifier, verifier.named ? namedIn(attempt) : undefined)
+      if ('leaveTo' in begun && begun.leaveTo !== undefined) {
+        await save(visit, attempt, {})
+        return begun.leaveTo
+      }
+      const code = 'code' in begun ? begun.code : 'verifier_unavailable'
+      await save(visit, attempt, fail(visit, 'prove', code))
+      return undefined
+    },
+
+    async answerMethod(visit, challenge, answer, { name, publicComputer } = {}) {
+      const here = await standing(visit)
+      const verifier = chosen(here, name)
+      const attempt = publicComputer === undefined ? here.attempt : { ...here.attempt, publicComputer }
+      if (attempt.evidence || !verifier) return
+      const judged = await challenges.judge(visit, verifier, challenge, answer, attempt.code)
+      if ('evidence' in judged) {
+        await attempts.prove(judged.challenge.id, judged.evidence)
+        const { method, code = judged.code } = attempt
+        const phone = 'phone' in judged.evidence.subject ? { phone: judged.evidence.subject.phone } : {}
+        return attempts.save(visit.uid, {
+          ...{ publicComputer: attempt.publicComputer, proofed: false, method, code, challenge: judged.challenge },
+          ...phone,
+        })
+      }
+      const { code, variables } = judged
+      const form = isReady(attempt, verifier) ? await beginForm(visit, attempt, verifier) : {}
+      await save(visit, attempt, { ...form, ...fail(visit, stepOf(here, verifier), code, variables && { variables }) })
+    },
+
+    async nameNumber(visit, text) {
+      const { attempt, method } = await standing(visit)
+      const { documentKind, name, evidence } = attempt
+      if (evidence || !method?.named || documentKind === undefined || name === undefined) return false
+      const document = steps.parsed(visit, 'number', text, () => parseDocument(documentKind, text, now()))
+      if (!('value' in document)) {
+        await save(visit, attempt, document)
+        return true
+      }
+      const given = { ...attempt, number: document.value.number }
+      const birth = document.value.birthDate
+      const refusal =
+        birth !== undefined && isUnder14(birth, now()) ? fail(visit, 'number', 'proof_under-14') : undefined
+      if (refusal) await save(visit, attempt, refusal)
+      else await save(visit, given, isReady(given, method) ? await beginForm(visit, given, method) : {})
+      return true
+    },
+
+    async chooseLink(visit, choice) {
+      const here = await standing(visit)
+      const { attempt, next, people } = here
+      const { evidence, code } = attempt
+      if (next !== 'link' || !evidence || !code) return
+      const { session } = visit
+      if (choice === 'other') {
+        // Proven once already, it waits for the account; everything else begins anew.
+        return attempts.save(visit.uid, { publicComputer: attempt.publicComputer, proofed: false, code })
+      }
+      if (choice === 'session' && session && session.level >= 2) {
+        const person = await directory.find(session.person)
+        if (person?.status === 'active' && attempt.challenge) {
+          await linking.link(visit, code, person.id, session.level)
+          const level = sessionLevel(evidence.level, session.level)
+          await attempts.prove(attempt.challenge.id, { ...evidence, level, subject: { person: person.id } })
+          return save(visit, attempt, { code: undefined })
+        }
+      }
+      const mayStandAlone = choice === 'alone' && visit.numberByLaw !== true && !people.some(lacksNumber)
+      if (mayStandAlone) return openAlone(visit, attempt, evidence)
+      await save(visit, attempt, fail(visit, 'link', 'link_missing'))
+    },
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * The challenges of every method but the code to a phone: begun once for each try, so that two tabs hold two of them. An
+ * answer, right or wrong, ends its challenge; one that proves somebody is looked up before it counts.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Recorder } from '#src/audit/recorder.ts'
+import { isAppError } from '#src/errors.ts'
+import { sessionLevel } from '#src/identity/assurance.ts'
+import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
+import type { Begun, Claim, Evidence, Named, Verifier } from '#src/verifiers/verifier.ts'
+import type { Challenge, KnownCode } from './attempt.ts'
+import type { Refused } from './challenge.ts'
+import type { Recognition } from './recognition.ts'
+import type { Throttle } from './throttle.ts'
+import { trailOf, type Visit } from './visit.ts'
+
+/** What a page is given: which challenge to answer, and what its verifier shows. */
+export interface Shown {
+  readonly challenge: string
+  readonly show: Begun['show']
+  /** Where the citizen goes on, of a method by redirect. */
+  readonly leaveTo?: string
+}
+
+export interface Proven {
+  readonly evidence: Evidence
+  readonly challenge: Challenge
+  /** The code by which an issuer knows him, where the method gives one. */
+  readonly code?: KnownCode
+}
+
+export interface MethodChallenges {
+  begin(visit: Visit, verifier: Verifier, named?: Named): Promise<Shown | Refused>
+  /**
+   * Judges an answer; whatever came of it is in the audit trail.
+   * @param code what waits to be linked to the account that this proves
+   */
+  judge(
+    visit: Visit,
+    verifier: Verifier,
+    challenge: string,
+    answer: unknown,
+    code?: KnownCode,
+  ): Promise<Proven | Refused>
+}
+
+interface Dependencies {
+  readonly artifacts: Pick<SealedArtifacts, 'get' | 'put' | 'spend'>
+  readonly recognise: Recognition
+  readonly throttle: Throttle
+  readonly recorder: Pick<Recorder, 'record'>
+  readonly issuer: string
+  /** Of whom a named method is asked, as a key of counters. */
+  readonly numberKey: (named: Named) => Promise<string>
+  readonly onUnavailable?: (error: unknown, reference: string) => void
+  readonly now?: () => number
+}
+
+interface Stored extends Pick<Begun, 'keep' | 'expiresAt' | 'reference'> {
+  readonly verifier: string
+  readonly attempt: string
+}
+
+const kind = 'MethodChallenge'
+/** A late answer is told that it is late. */
+const lateMs = 3_600_000
+
+/** The passkey has sentences of its own. */
+const codeOf = ({ name }: Verifier, what: 'refused' | 'expired' | 'used' | 'exhausted') =>
+  `${name === 'passkey' ? name : 'method'}_${what}`
+
+export function createMethodChallenges(deps: Dependencies): MethodChallenges {
+  const { artifacts, recognise, throttle, recorder, issuer, onUnavailable = () => {}, now = Date.now } = deps
+
+  const claimOf = ({ uid, channel, locale, largeType, purpose }: Visit): Claim => ({
+    ...{ attempt: uid, channel: channel.name, locale, largeType, purpose },
+    now: now(),
+  })
+
+  /** A back end that does not answer is no fault of the citizen's. */
+  const reaching = async <T>(visit: Visit, work: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isAppError(error, 'verifier_unavailable')) throw error
+      onUnavailable(error, visit.reference)
+      return undefined
+    }
+  }
+
+  const weigh = async (visit: Visit, verifier: Verifier, id: string, answer: unknown, code?: KnownCode) => {
+    const refused = (what: Parameters<typeof codeOf>[1], why: string) => ({
+      refusal: { code: codeOf(verifier, what) },
+      why,
+    })
+    if (!(await throttle.take('method-answer', visit.uid)).allowed) return refused('exhausted', 'exhausted')
+    const stored = id === '' ? undefined : (await artifacts.get<Stored>(kind, id))?.value
+    if (!stored) return refused('expired', 'gone')
+    if (!(await artifacts.spend(kind, id, stored.expiresAt + lateMs))) return refused('used', 'used')
+    // Whoever tries an answer elsewhere has used it up.
+    if (stored.attempt !== visit.uid || stored.verifier !== verifier.name) return refused('refused', 'foreign')
+    const outcome = await reaching(visit, () => verifier.finish(claimOf(visit), stored.keep, answer))
+    if (!outcome) return { refusal: { code: 'verifier_unavailable' }, why: 'unavailable' }
+    if (!outcome.ok)
+      return refused(outcome.reason === 'expired' ? 'expired' : 'refused', outcome.detail ?? outcome.reason)
+    const evidence = { ...outcome.evidence, level: sessionLevel(outcome.evidence.level, verifier.cap) }
+    const recognised = await recognise(visit, evidence, code)
+    if ('why' in recognised)
+      return { refusal: { code: recognised.code ?? codeOf(verifier, 'refused') }, why: recognised.why }
+    const challenge = { id, verifier: verifier.name, keep: {}, expiresAt: stored.expiresAt, resendAt: now() }
+    return { ...recognised, challenge }
+  }
+
+  return {
+    async begin(visit, verifier, named) {
+      if (!(await throttle.take('method-begin', visit.uid)).allowed) return { code: codeOf(verifier, 'exhausted') }
+      // Each asks somebody about a number: nobody learns by it, but it may be paid for.
+      if (named && !(await throttle.take('method-number', await deps.numberKey(named))).allowed)
+        return { code: 'proof_too-often' }
+      const challenge = randomUUID()
+      const returnTo = { url: `${issuer}/return/${verifier.name}`, state: `${visit.uid}.${challenge}` }
+      const claim = { ...claimOf(visit), ...(verifier.by === 'redirect' ? { returnTo } : {}) }
+      const begun = await reaching(visit, () => verifier.begin(claim, named))
+      const record = (outcome: 'ok' | 'failed') =>
+        recorder.record({
+          ...trailOf(visit),
+          type: 'challenge.sent',
+          outcome,
+          ...(begun ? {} : { reason: 'verifier_unavailable' }),
+          verifier: verifier.name,
+          ...(begun?.reference === undefined ? {} : { facts: { message: begun.reference } }),
+        })
+      // What a device is asked leaves nobody's hands; what a back end is asked is on record.
+      if (verifier.by !== 'device' || !begun) await record(begun ? 'ok' : 'failed')
+      if (!begun) return { code: 'verifier_unavailable' }
+      const { show, keep, expiresAt, reference, leaveTo } = begun
+      const stored: Stored = {
+        ...{ verifier: verifier.name, attempt: visit.uid, keep, expiresAt },
+        ...(reference === undefined ? {} : { reference }),
+      }
+      await artifacts.put(kind, challenge, stored, { expiresAt: expiresAt + lateMs })
+      return { challenge, show, ...(leaveTo === undefined ? {} : { leaveTo }) }
+    },
+
+    async judge(visit, verifier, challenge, answer, code) {
+      const judged = await weigh(visit, verifier, challenge, answer, code)
+      const isRight = 'evidence' in judged
+      await recorder.record({
+        ...trailOf(visit),
+        type: 'challenge.answered',
+        outcome: isRight ? 'ok' : judged.why === 'unavailable' ? 'failed' : 'refused',
+        ...(isRight
+          ? judged.evidence.reference === undefined
+            ? {}
+            : { facts: { reference: judged.evidence.reference } }
+          : { reason: judged.refusal.code, facts: { why: judged.why } }),
+        verifier: verifier.name,
+      })
+      return isRight ? judged : judged.refusal
+    },
+  }
+}
