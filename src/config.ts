@@ -143,8 +143,13 @@ const schema = z.strictObject({
     /** Days the identities in the trail stay readable (网络安全法: at least six months). */
     retentionDays: z.number().int().min(184),
   }),
-  /** Ports of the demo city: its two applications, its phone, and the services it simulates. */
-  demo: z.strictObject({ enabled: z.boolean(), ports: z.tuple([port, port, port, port]) }),
+  /** Ports of the demo city: its two applications, its phone, and the services it simulates; its terminal's agent. */
+  demo: z.strictObject({
+    enabled: z.boolean(),
+    ports: z.tuple([port, port, port, port]),
+    /** Absent or null: there is no terminal. */
+    terminalPort: port.nullish(),
+  }),
 })
 
 export type Config = z.infer<typeof schema>

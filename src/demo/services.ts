@@ -4,15 +4,18 @@
  */
 import express, { type Express, type Router } from 'express'
 import type { CitySettings } from './city.ts'
+import { populationFile } from './cast.ts'
+import { createDesk } from './fake-reader/desk.ts'
+import type { FakeReader } from './fake-reader/sam.ts'
 
 /** @returns the simulators by the path under which they answer */
-function simulators(_settings: CitySettings): Readonly<Record<string, Router>> {
-  return {}
+function simulators(_settings: CitySettings, cardReader: FakeReader): Readonly<Record<string, Router>> {
+  return { 'card-reader': createDesk(cardReader, populationFile) }
 }
 
-export function demoServices(settings: CitySettings): Express {
+export function demoServices(settings: CitySettings, cardReader: FakeReader): Express {
   const app = express()
   app.disable('x-powered-by')
-  for (const [path, router] of Object.entries(simulators(settings))) app.use(`/${path}`, router)
+  for (const [path, router] of Object.entries(simulators(settings, cardReader))) app.use(`/${path}`, router)
   return app
 }
