@@ -92,7 +92,14 @@ describe('signing in by a face', () => {
     const browser = openBrowser(server.url)
     const page = await names(browser, await personOf('yan'))
     assert.equal(stepOf(page), 'prove')
-    for (const words of ['示例人脸核验中心', '会离开这台设备', '都不留存图像', '怎样撤回', '别的方式一样有效'])
+    for (const words of [
+      '示例人脸核验中心',
+      '会离开这台设备',
+      '姓名和证件号码',
+      '都不留存图像',
+      '怎样撤回',
+      '别的方式一样有效',
+    ])
       assert.ok(page.text.includes(words), words)
     assert.match(page.text, /class="even"[^>]*>同意，继续<[\s\S]*class="even"[^>]*>不同意，换一种方式</)
   })
