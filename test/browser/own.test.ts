@@ -1,6 +1,6 @@
 /** A city's own verifier in a browser: the example in Python, plugged into the demo city by its settings alone. */
 import { strict as assert } from 'node:assert'
-import { openChromium, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
+import { accessibilityFaults, openChromium, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
 import { startCity, type City } from '../support/demo-city.ts'
 import { rightCard, startExample, type ExampleService } from '../support/own-service.ts'
 import { declaration } from '../support/own-verifiers.ts'
@@ -64,6 +64,10 @@ describe("a city's own verifier in a browser", function () {
     await page.click('button[value="staff-card"]')
     await page.waitForSelector('#field-card')
     assert.match(await main(), /工作证/)
+    // PAGES "Sizes": a field of whatever kind is as big as a finger, and they stand one below the other.
+    const boxes = await Promise.all(['#field-card', '#field-pin'].map((field) => page.locator(field).boundingBox()))
+    for (const box of boxes) assert.ok(box && box.height >= 44 && box.width === boxes[0]?.width)
+    assert.deepEqual(await accessibilityFaults(page), [])
     await answer({ ...rightCard, pin: '000000' })
     await page.waitForSelector('[role=alert]')
     assert.match(await main(), /没有核对上/)
