@@ -8,6 +8,7 @@ import { field, fields, parseForm, parseLargeForm } from '#src/http/input.ts'
 import type { Page, Pages } from '#src/http/pages.ts'
 import type { Channel } from '#src/channels/channel.ts'
 import type { Config } from '#src/config.ts'
+import type { Linking } from '#src/login/linking.ts'
 import type { SignIn } from '#src/login/sign-in.ts'
 import type { Standing } from '#src/login/steps.ts'
 import type { Visit } from '#src/login/visit.ts'
@@ -18,6 +19,8 @@ export interface MethodParts {
   readonly pages: Pages
   /** The visit of a sign-in that this browser holds. @throws AppError `attempt_gone` */
   readonly visiting: (request: Request, response: Response) => Promise<Visit | undefined>
+  /** May a code be linked to the session of this browser? */
+  readonly isFresh: Linking['isFresh']
   /** Sends the browser to where the attempt stands. */
   readonly goOn: (request: Request, response: Response, visit: Visit) => Promise<void>
 }
@@ -38,7 +41,7 @@ function described({ name, by, ...verifier }: Verifier, channel: Channel, labels
 export function methodsShown(
   { ways, method, attempt, first, people }: Standing,
   visit: Visit,
-  labels: Labels,
+  { labels, isFresh }: Pick<MethodParts, 'isFresh'> & { readonly labels: Labels },
 ): Readonly<Record<string, unknown>> {
   const { channel, locale, session } = visit
   const listed = ways.filter(({ name, by }) => name !== 'passkey' && by !== 'phone')
@@ -57,14 +60,17 @@ export function methodsShown(
     consent: consent && { receiver: consent.receiver[locale], version: consent.version },
     fields: attempt.form?.show['fields'] ?? [],
     numberByLaw: visit.numberByLaw === true || people.length > 0,
-    session: session !== undefined && session.level >= 2,
+    session: session !== undefined && isFresh(session),
   }
 }
+
+/** Where a form leads whose answer may be a redirect to a site that is not known when the page is made. */
+const anywhere = ['https:', 'http://localhost:*']
 
 /** The page on which the chosen method is answered. */
 export function provePage(method: Verifier): Pick<Page, 'view' | 'formTargets' | 'connects'> {
   // Where a redirect leads is known only once it has begun; the form itself is ours.
-  const targets = method.by === 'redirect' ? ['https:', 'http://localhost:*'] : []
+  const targets = method.by === 'redirect' ? anywhere : []
   return { view: `prove-${method.by}`, formTargets: targets, connects: method.connects ?? [] }
 }
 
@@ -77,7 +83,7 @@ function comingBack(state: unknown): { readonly uid: string; readonly challenge:
   return { uid, challenge }
 }
 
-export function methodPages({ signIn, pages, visiting, goOn }: MethodParts): Router {
+export function methodPages({ signIn, pages, visiting, goOn }: Omit<MethodParts, 'isFresh'>): Router {
   const router = Router()
 
   /** Something is done with a sign-in that is still one, and then it goes on where it stands. */
@@ -158,7 +164,9 @@ export function methodPages({ signIn, pages, visiting, goOn }: MethodParts): Rou
   router.post('/return/:verifier', parseLargeForm, (request, response) => {
     const given = fields(request.body)
     const { uid } = comingBack(given['state'])
-    pages.send(request, response, { view: 'return', data: { action: `/login/${uid}/return`, given } })
+    const data = { action: `/login/${uid}/return`, given }
+    // The last redirect of a sign-in leads to its application, which only its browser may be told.
+    pages.send(request, response, { view: 'return', data, formTargets: anywhere })
   })
 
   const answer = (given: Readonly<Record<string, string>>) => {

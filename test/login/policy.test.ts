@@ -5,7 +5,7 @@ import { levels, type Level } from '#src/identity/assurance.ts'
 import type { Citizen } from '#src/identity/citizen.ts'
 import { documentKinds } from '#src/identity/id-number.ts'
 import type { Attempt, Step } from '#src/login/attempt.ts'
-import { nextStep, offered, personOf, reachable, reachedLevel } from '#src/login/policy.ts'
+import { type First, firstOf, nextStep, offered, personOf, reachable, reachedLevel } from '#src/login/policy.ts'
 import type { Evidence, Verifier } from '#src/verifiers/verifier.ts'
 
 const phone = '+8619900000001'
@@ -111,6 +111,55 @@ describe('what comes next in a sign-in', () => {
       { numRuns: 5_000 },
     )
     assert.ok(done > 100, 'the property was hardly met')
+  })
+})
+
+describe('the first page', () => {
+  const way = (name: string, by: Verifier['by'], enrolled = false): Verifier => ({ ...verifier(name, 3), by, enrolled })
+  const [sms, passkey, card] = [way('sms', 'phone'), way('passkey', 'device', true), way('card', 'device')] as const
+  const cases: readonly [string, readonly Verifier[], string][] = [
+    ['the phone comes first', [sms, card, passkey], 'phone'],
+    ['the phone comes first but for the passkey, which stands beside it', [passkey, sms], 'phone'],
+    ['something else comes first', [card, sms], 'method'],
+    ['there is no phone', [card, passkey], 'method'],
+    ['there is nothing but the passkey', [passkey], 'passkey'],
+    ['there is nothing', [], 'phone'],
+  ]
+  for (const [where, ways, first] of cases) it(`is ${first} where ${where}`, () => assert.equal(firstOf(ways), first))
+})
+
+describe('a method that was chosen', () => {
+  const way = (by: Verifier['by'], named = false): Verifier => ({ ...verifier('way', 2), by, named })
+  const next = (attempt: Partial<Attempt>, method: Verifier, first: First = 'phone') =>
+    nextStep({ ...fresh, ...attempt }, [], web, 2, { first, method })
+  const named = { documentKind: 'passport', name: '刘䶮' } as const
+
+  it('is answered at once, after the questions of who he is, or by way of the phone', () => {
+    assert.equal(next({}, way('device')), 'prove')
+    assert.deepEqual(
+      [{}, { documentKind: named.documentKind }, named, { ...named, number: '1' }].map((one) =>
+        next(one, way('redirect', true)),
+      ),
+      ['document', 'name', 'number', 'prove'],
+    )
+    assert.equal(next({}, way('phone'), 'method'), 'phone')
+    assert.equal(next({ challenge }, way('phone'), 'method'), 'code')
+  })
+
+  it('opens its own pages and those that lead to others, and none of those who come by phone', () => {
+    const open = (method: Verifier) => steps.filter((step) => reachable(step, 'prove', method))
+    const steps = ['method', 'passkey', 'phone', 'code', 'who', 'document', 'name', 'number', 'prove', 'link'] as const
+    assert.deepEqual(open(way('device')), ['method', 'passkey', 'phone', 'prove'])
+    assert.deepEqual(open(way('form', true)), ['method', 'passkey', 'phone', 'document', 'name', 'number', 'prove'])
+    assert.equal(reachable('prove', 'number', way('form', true)), false)
+  })
+
+  it('is not offered to the application of the platform that it asks', () => {
+    const province: Verifier = { ...way('redirect'), notFor: ['platform'] }
+    const all = new Map([['way', province]])
+    const channel = { ...web, verifiers: ['way'] }
+    assert.deepEqual(offered(channel, all, 2, 'platform'), [])
+    assert.deepEqual(offered(channel, all, 2, 'other'), [province])
   })
 })
 
