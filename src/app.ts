@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import type { Express } from 'express'
 import { wireAccounts } from './app/accounts.ts'
 import { openServerKeys, type ServerKeys } from './app/keys.ts'
+import { wireCardDevices, type CardDeviceFiles } from './app/card-devices.ts'
 import { wireGateways } from './app/gateways.ts'
 import { alarmOfCopies, wirePasskeys } from './app/passkeys.ts'
 import { wireSignIn } from './app/sign-in.ts'
@@ -65,6 +66,7 @@ export interface Overrides {
   readonly applications?: readonly ApplicationInput[]
   /** Changes what an application's file says before it is checked (the demo city's ports and dates). */
   readonly prepareApplication?: (input: unknown) => unknown
+  readonly cardDevices?: CardDeviceFiles
   /** Applications the front page leads to. */
   readonly links?: readonly Link[]
   /** The environment of the process, where the settings name a variable of it (`keys.kek`). */
@@ -179,12 +181,13 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
 
   const channels = createChannels(config.channels)
   const gateways = wireGateways(config, overrides, { recorder, artifacts, log, now })
+  const cardDevices = wireCardDevices(config, overrides.cardDevices, log)
   const passkeyStore = createPasskeyStore({ artifacts, now })
   const verifiers = createVerifiers(
     [...channels.values()].flatMap((channel) => channel.verifiers),
     {
       ...{ config, codeMacs: keys.codeMacs, smsGateway: gateways.sms, voiceGateway: gateways.voice },
-      ...{ passkeys: passkeyStore, onCopied: alarmOfCopies(log, recorder) },
+      ...{ cardDevices, passkeys: passkeyStore, onCopied: alarmOfCopies(log, recorder) },
       ...(overrides.verifiers ? { given: overrides.verifiers } : {}),
     },
   )
@@ -280,6 +283,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
       await renewal.stop()
       await registerFollower.stop()
       following?.stop()
+      cardDevices?.stop()
       await outbox.close()
       await gateways.close()
       await keys.close()

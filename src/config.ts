@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { sentenceOf } from './config/faults.ts'
+import { idCard } from './config/id-card.ts'
 import { rules, type Rule } from './config/rules.ts'
 import { smsGateways, voiceGateways } from './config/sms.ts'
 import { bilingual, breaker, kek, level, origin, peer, pkcs11, port } from './config/values.ts'
@@ -92,6 +93,7 @@ const schema = z.strictObject({
       /** The most that one reaches which was added in a session of level 2 (NIST SP 800-63B §4.1). */
       addedAt2: z.literal([2, 3]),
     }),
+    idCard,
   }),
   login: z.strictObject({
     attempt: seconds,

@@ -134,6 +134,18 @@ export const rules: readonly Rule[] = [
     remedy: 'is empty, and a channel offers voice; name a gateway, or take voice from the channel',
   },
   {
+    path: 'verifiers.idCard.roots',
+    broken: (c) =>
+      c.verifiers.idCard.roots === undefined &&
+      Object.values(c.channels).some(({ verifiers }) => verifiers.includes('id-card')),
+    remedy: 'is missing, and a channel offers id-card; name the file of the certificates that vouch for terminals',
+  },
+  {
+    path: 'verifiers.idCard.agent',
+    broken: (c) => isOpenWire(c.verifiers.idCard.agent),
+    remedy: 'must be https, but on the terminal itself (http://127.0.0.1:17080); cards are read there',
+  },
+  {
     path: 'crypto.certified',
     broken: (c) => production(c) && c.crypto.certified === undefined,
     remedy: 'software keys are not certified (未取得商密认证); write "certified": false to accept that',

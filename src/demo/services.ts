@@ -13,9 +13,15 @@ function simulators(_settings: CitySettings, cardReader: FakeReader): Readonly<R
   return { 'card-reader': createDesk(cardReader, populationFile) }
 }
 
-export function demoServices(settings: CitySettings, cardReader: FakeReader): Express {
+/** @param sites applications that answer under a path here */
+export function demoServices(
+  settings: CitySettings,
+  cardReader: FakeReader,
+  sites: Readonly<Record<string, Express>> = {},
+): Express {
   const app = express()
   app.disable('x-powered-by')
-  for (const [path, router] of Object.entries(simulators(settings, cardReader))) app.use(`/${path}`, router)
+  for (const [path, router] of Object.entries({ ...simulators(settings, cardReader), ...sites }))
+    app.use(`/${path}`, router)
   return app
 }

@@ -205,7 +205,7 @@ function checked(mark: CardMark, read: Partial<Record<Field, string>>): CardText
   if (validFrom === undefined || validUntil === undefined || validUntil < validFrom) return fault('validity')
   const names = { name, ...(latinName === undefined ? {} : { latinName }) }
   const said = { ...names, sex: sex as CardText['sex'], number, birthDate, validFrom, validUntil }
-  return { ok: true, card: { mark, kind: kinds[mark], ...rest, ...said } }
+  return { ok: true, card: { ...rest, ...said, mark, kind: kinds[mark] } }
 }
 
 /** Digits of a date, and 长期, as the card has them. */

@@ -5,6 +5,8 @@
 import type { Config } from '#src/config.ts'
 import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
+import { createIdCardVerifier } from './id-card/index.ts'
+import type { CardDevices } from './id-card/terminals.ts'
 import { siteOf } from './passkey/answers.ts'
 import { createPasskeyVerifier } from './passkey/index.ts'
 import type { PasskeyStore } from './passkey/store.ts'
@@ -19,6 +21,8 @@ export interface VerifierParts {
   /** Gateways that fail over and have breakers of their own (`sms/fail-over.ts`). */
   readonly smsGateway: SmsGateway
   readonly voiceGateway?: SmsGateway | undefined
+  /** Card terminals, where a channel has any. */
+  readonly cardDevices?: CardDevices | undefined
   readonly passkeys: PasskeyStore
   /** What the caller puts in place of those that the settings name, or beside them. */
   readonly given?: ReadonlyMap<string, Verifier>
@@ -36,6 +40,10 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
   },
   passkey: ({ config: { issuer, verifiers }, codeMacs, passkeys, onCopied }) =>
     createPasskeyVerifier({ ...verifiers.passkey, site: siteOf(issuer), store: passkeys, macs: codeMacs, onCopied }),
+  'id-card'({ config: { verifiers }, codeMacs, cardDevices }) {
+    if (!cardDevices) throw new AppError('config_invalid', { detail: 'verifiers.idCard.roots: is missing' })
+    return createIdCardVerifier({ ...verifiers.idCard, ...cardDevices, macs: codeMacs })
+  },
 }
 
 /** Those whose names the settings choose: each gives the verifier of a name that is its own. */
