@@ -14,6 +14,7 @@ import { createHighClient } from './high-client.ts'
 import { demoDocument, escaped } from './page.ts'
 import { closed, listen, relyingParty, startRelyingParty } from './relying-party.ts'
 import { demoServices } from './services.ts'
+import { makeSharedSecrets } from './shared-secrets.ts'
 import { createSmHighClient } from './sm-high-client.ts'
 import { createFakeReader, type FakeReader } from './fake-reader/sam.ts'
 import { createStandardClient } from './standard-client.ts'
@@ -111,6 +112,7 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
   await terminalCredentials(keys)
   const { root: roots, rows: terminals } = terminalFiles(keys)
   const cardReader = createFakeReader()
+  makeSharedSecrets(config.keys.directory)
   const gateway = createOutboxGateway()
   const { issuer } = config
   const addresses = (base: string) => ({
