@@ -7,10 +7,23 @@ import type { CitySettings } from './city.ts'
 import { populationFile } from './cast.ts'
 import { createDesk } from './fake-reader/desk.ts'
 import type { FakeReader } from './fake-reader/sam.ts'
+import { createFaceService } from './face-service.ts'
+import { createCtidService } from './ctid-service.ts'
+import { createNation } from './nation.ts'
+import { createProvince } from './province.ts'
+import { sharedSecret } from './shared-secrets.ts'
 
 /** @returns the simulators by the path under which they answer */
-function simulators(_settings: CitySettings, cardReader: FakeReader): Readonly<Record<string, Router>> {
-  return { 'card-reader': createDesk(cardReader, populationFile) }
+function simulators({ issuer, keys, demo }: CitySettings, cardReader: FakeReader): Readonly<Record<string, Router>> {
+  const secretOf = (name: string) => sharedSecret(keys.directory, name)
+  const url = `http://localhost:${demo.ports[3]}`
+  return {
+    'card-reader': createDesk(cardReader, populationFile),
+    face: createFaceService({ issuer, url: `${url}/face`, key: Buffer.from(secretOf('face'), 'base64url') }),
+    ctid: createCtidService({ issuer, key: Buffer.from(secretOf('ctid'), 'base64url') }),
+    province: createProvince({ issuer, url: `${url}/province`, secret: secretOf('province') }),
+    nation: createNation({ issuer, secret: secretOf('nation') }),
+  }
 }
 
 /** @param sites applications that answer under a path here */

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { loadConfig } from '#src/config.ts'
 import { createDemoCity, settleDemoApplications } from '#src/demo/city.ts'
 import type { FakeReader } from '#src/demo/fake-reader/sam.ts'
+import { settleDemoSettings } from '#src/demo/settings.ts'
 import type { ApplicationInput } from '#src/oidc/application.ts'
 import { readApplications } from '#src/oidc/application-files.ts'
 import type { OutboxGateway } from '#src/verifiers/sms/outbox-gateway.ts'
@@ -48,11 +49,10 @@ interface Options {
   readonly terminal?: boolean
 }
 
-/** What the settings of development say of terminals, with their agent at this port. */
-function withTerminal(settings: Record<string, unknown>, port: number): void {
-  const { channels, verifiers } = settings as { channels: Record<string, object>; verifiers: { idCard: object } }
+/** The channel of the terminals, as development has it. */
+function addKiosk(settings: Record<string, unknown>): void {
+  const { channels } = settings as { channels: Record<string, object> }
   channels['kiosk'] = { ...loadConfig('config', {}).channels['kiosk'] }
-  Object.assign(verifiers.idCard, { agent: `http://127.0.0.1:${port}` })
 }
 
 export async function startCity({ more = [], settings, terminal = false }: Options = {}): Promise<City> {
@@ -71,15 +71,11 @@ export async function startCity({ more = [], settings, terminal = false }: Optio
     directory,
     port,
     applications,
-    overrides: {
-      smsGateway: city.gateway,
-      voiceGateway: city.gateway,
-      links: city.links,
-      cardDevices: city.cardDevices,
-    },
-    settings(all) {
-      if (terminal) withTerminal(all, terminalPort)
-      settings?.(all)
+    overrides: { smsGateway: city.gateway, voiceGateway: city.gateway, links: city.links },
+    settings(given) {
+      if (terminal) addKiosk(given)
+      given['verifiers'] = settleDemoSettings(given['verifiers'], place)
+      settings?.(given)
     },
   })
   const running = await city.start()
@@ -93,7 +89,7 @@ export async function startCity({ more = [], settings, terminal = false }: Optio
     kiosk: city.kioskUrl,
     terminal: running.terminalUrl,
     cardReader: city.cardReader,
-    terminalRows: city.cardDevices.terminals,
+    terminalRows: join(directory, 'keys/demo/terminals'),
     async close() {
       await running.close()
       await server.close()
