@@ -9,7 +9,10 @@ import { PeerFailure, PeerRefusal } from '#src/peers/signed-http.ts'
 import { createHttpFace } from '#src/verifiers/face/http-sessions.ts'
 
 const request = {
-  ...{ kind: 'resident-id-card', number: '690101199203051010', name: '刘䶮', locale: 'zh' },
+  kind: 'resident-id-card',
+  number: '690101199203051010',
+  name: '刘䶮',
+  locale: 'zh',
   returnTo: 'https://id.example.gov.cn/return/face?state=s',
 } as const
 
