@@ -9,7 +9,7 @@ replayed. GET /mode/ restores.
 """
 import base64, hashlib, hmac, json, re, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 sys.dont_write_bytecode = True
 from cloud_signatures import Refused, acs3, due, tc3  # noqa: E402
@@ -51,6 +51,8 @@ def aliyun(request, body):
                 or query['CertType'] != 'IDENTITY_CARD' or query['CertifyUrlType'] not in ('H5', 'WEB'):
             return answered('400')
         json.loads(query['MetaInfo'])
+        if 'Model' in query or set(dict(parse_qsl(body.decode()))) != {'Model'}:
+            return answered('400')
         if mode == 'refuse-person':
             return answered('418')
         if mode == 'refuse-account':
