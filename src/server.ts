@@ -39,14 +39,16 @@ function closeServer(server: Server): Promise<void> {
 
 async function demoCity(config: Config) {
   const { createDemoCity, settleDemoApplications } = await import('./demo/city.ts')
+  const { settleDemoSettings } = await import('./demo/settings.ts')
   const city = await createDemoCity(config)
+  const settings: Config = { ...config, verifiers: settleDemoSettings(config.verifiers, config) }
   const overrides: Overrides = {
     smsGateway: city.gateway,
     voiceGateway: city.gateway,
     prepareApplication: settleDemoApplications(config),
     links: city.links,
   }
-  return { city, overrides }
+  return { city, settings, overrides }
 }
 
 async function main(): Promise<void> {
@@ -54,7 +56,7 @@ async function main(): Promise<void> {
   if (config.environment === 'development' && config.keys.kind === 'files')
     await createKeys(config.keys, 'development', { env: process.env })
   const demo = config.demo.enabled ? await demoCity(config) : undefined
-  const app = await createApp(config, { ...demo?.overrides, env: process.env })
+  const app = await createApp(demo?.settings ?? config, { ...demo?.overrides, env: process.env })
   const server = createHttpServer(app.handler)
   await listening(server, config.listen).catch(portTakenSays('YIHAO_LISTEN__PORT and YIHAO_ISSUER'))
   const city = await demo?.city.start().catch(portTakenSays('YIHAO_DEMO__PORTS'))

@@ -16,6 +16,7 @@ import { closed, listen, startRelyingParty } from './relying-party.ts'
 import { demoServices } from './services.ts'
 import { createSmHighClient } from './sm-high-client.ts'
 import { createStandardClient } from './standard-client.ts'
+import { openTokens } from './tokens.ts'
 
 const demoNames = {
   first: { zh: '社保查询', en: 'Social insurance records' },
@@ -91,6 +92,7 @@ function phonePage(gateway: OutboxGateway): express.Express {
 export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
   const [first, second, phone] = config.demo.ports.map((port) => `http://localhost:${port}`) as [string, string, string]
   const { secret, privateJwk } = await demoCredentials(resolve(config.keys.directory, 'demo'), algorithmOf(config))
+  const tokens = await openTokens(resolve(config.keys.directory, 'demo'))
   const gateway = createOutboxGateway()
   const { issuer } = config
   const addresses = (base: string) => ({
@@ -140,7 +142,10 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
           phoneUrl: phone,
         }),
       ])
-      const others = [await listen(phonePage(gateway), phonePort), await listen(demoServices(config), servicesPort)]
+      const others = [
+        await listen(phonePage(gateway), phonePort),
+        await listen(demoServices(config, { tokens }), servicesPort),
+      ]
       return {
         async close() {
           await Promise.all([...parties.map((party) => party.close()), ...others.map(closed)])

@@ -4,15 +4,22 @@
  */
 import express, { type Express, type Router } from 'express'
 import type { CitySettings } from './city.ts'
+import { createTokenAgent } from './token-agent.ts'
+import type { Tokens } from './tokens.ts'
 
-/** @returns the simulators by the path under which they answer */
-function simulators(_settings: CitySettings): Readonly<Record<string, Router>> {
-  return {}
+/** What is made before the services open. */
+export interface Made {
+  readonly tokens: Tokens
 }
 
-export function demoServices(settings: CitySettings): Express {
+/** @returns the simulators by the path under which they answer */
+function simulators({ issuer }: CitySettings, { tokens }: Made): Readonly<Record<string, Router>> {
+  return { token: createTokenAgent(issuer, tokens) }
+}
+
+export function demoServices(settings: CitySettings, made: Made): Express {
   const app = express()
   app.disable('x-powered-by')
-  for (const [path, router] of Object.entries(simulators(settings))) app.use(`/${path}`, router)
+  for (const [path, router] of Object.entries(simulators(settings, made))) app.use(`/${path}`, router)
   return app
 }
