@@ -7,9 +7,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { certificate } from './config/certificate.ts'
+import { face } from './config/face.ts'
+import { ctid } from './config/ctid.ts'
 import { sentenceOf } from './config/faults.ts'
+import { idCard } from './config/id-card.ts'
+import { ownVerifiers } from './config/own.ts'
 import { rules, type Rule } from './config/rules.ts'
 import { smsGateways, voiceGateways } from './config/sms.ts'
+import { upstream } from './config/upstream.ts'
 import { bilingual, breaker, kek, level, origin, peer, pkcs11, port } from './config/values.ts'
 import { range, seconds, webAddress } from './config/values.ts'
 import { AppError } from './errors.ts'
@@ -93,7 +98,16 @@ const schema = z.strictObject({
       /** The most that one reaches which was added in a session of level 2 (NIST SP 800-63B §4.1). */
       addedAt2: z.literal([2, 3]),
     }),
+    idCard,
     certificate: certificate.optional(),
+    /** Where the city has a service that compares faces. */
+    face,
+    /** The national network identity service (网号、网证): the verifiers `ctid` and `ctid-face`. */
+    ctid: ctid.optional(),
+    /** Platforms above the city, each a verifier of its name. */
+    upstream,
+    /** Those of the city itself, a module or a service each (docs/own-verifier.md). */
+    own: ownVerifiers,
   }),
   login: z.strictObject({
     attempt: seconds,
@@ -143,8 +157,13 @@ const schema = z.strictObject({
     /** Days the identities in the trail stay readable (网络安全法: at least six months). */
     retentionDays: z.number().int().min(184),
   }),
-  /** Ports of the demo city: its two applications, its phone, and the services it simulates. */
-  demo: z.strictObject({ enabled: z.boolean(), ports: z.tuple([port, port, port, port]) }),
+  /** Ports of the demo city: its two applications, its phone, and the services it simulates; its terminal's agent. */
+  demo: z.strictObject({
+    enabled: z.boolean(),
+    ports: z.tuple([port, port, port, port]),
+    /** Absent or null: there is no terminal. */
+    terminalPort: port.nullish(),
+  }),
 })
 
 export type Config = z.infer<typeof schema>

@@ -10,6 +10,12 @@ import { createKeys } from '#src/crypto/key-store.ts'
 import { isAppError } from '#src/errors.ts'
 import { temporaryDirectories } from './support/temporary.ts'
 
+/** Development without its demo city, whose services some ways of signing in need. */
+const withoutCity = (config: Config): Config => {
+  const { web } = config.channels
+  return { ...config, channels: { ...config.channels, ...(web && { web: { ...web, verifiers: ['sms', 'passkey'] } }) } }
+}
+
 describe('a server that cannot start', () => {
   const directory = temporaryDirectories()
 
@@ -67,7 +73,7 @@ describe('a server that cannot start', () => {
 
   it('over a store that other keys sealed, and says so', async () => {
     const where = directory()
-    const defaults = loadConfig('config', {})
+    const defaults = withoutCity(loadConfig('config', {}))
     const storage = { kind: 'sqlite', file: join(where, 'city.db') } as const
     const under = async (name: string): Promise<Config> => {
       const config = { ...defaults, storage, keys: { ...defaults.keys, directory: join(where, name), publishAhead: 1 } }
@@ -84,7 +90,7 @@ describe('a server that cannot start', () => {
 
   it('because a real register or gateway has no settings never takes the one of the demo', async () => {
     const where = directory()
-    const defaults = loadConfig('config', {})
+    const defaults = withoutCity(loadConfig('config', {}))
     const config: Config = { ...defaults, keys: { ...defaults.keys, directory: join(where, 'keys'), publishAhead: 1 } }
     await createKeys(config.keys, 'development')
     const { register } = config

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { relative, resolve } from 'node:path'
 import type { Config } from '../config.ts'
 import type { GatewaySettings } from './sms.ts'
+import type { UpstreamSettings } from './upstream.ts'
 
 /** A rule that spans several settings: where it is broken, what is wrong, what to do. */
 export interface Rule {
@@ -46,6 +47,10 @@ const hasTwins = (gateways: readonly GatewaySettings[]): boolean =>
 
 const isInside = (directory: string, kek: Config['keys']['kek']): boolean =>
   kek !== undefined && 'file' in kek && !relative(resolve(directory), resolve(kek.file)).startsWith('..')
+
+/** Where a platform above the city is asked. */
+const addressesOf = (settings: UpstreamSettings): readonly (string | undefined)[] =>
+  settings.kind === 'oidc' ? [settings.issuer, settings.jwksUri] : [settings.token.url, settings.userinfo.url]
 
 export const rules: readonly Rule[] = [
   {
@@ -134,6 +139,18 @@ export const rules: readonly Rule[] = [
     remedy: 'is empty, and a channel offers voice; name a gateway, or take voice from the channel',
   },
   {
+    path: 'verifiers.idCard.roots',
+    broken: (c) =>
+      c.verifiers.idCard.roots === undefined &&
+      Object.values(c.channels).some(({ verifiers }) => verifiers.includes('id-card')),
+    remedy: 'is missing, and a channel offers id-card; name the file of the certificates that vouch for terminals',
+  },
+  {
+    path: 'verifiers.idCard.agent',
+    broken: (c) => isOpenWire(c.verifiers.idCard.agent),
+    remedy: 'must be https, but on the terminal itself (http://127.0.0.1:17080); cards are read there',
+  },
+  {
     path: 'verifiers.certificate',
     broken: (c) =>
       c.verifiers.certificate === undefined &&
@@ -141,9 +158,58 @@ export const rules: readonly Rule[] = [
     remedy: 'is missing, and a channel offers certificates; name the authorities, or take certificate from the channel',
   },
   {
+    path: 'verifiers.ctid',
+    broken: (c) =>
+      c.verifiers.ctid === undefined &&
+      Object.values(c.channels).some(({ verifiers }) => verifiers.some((name) => /^ctid(-face)?$/.test(name))),
+    remedy: 'is missing, and a channel offers it; say where the national service is, or take it from the channel',
+  },
+  {
+    path: 'verifiers.ctid.url',
+    broken: (c) => production(c) && isOpenWire(c.verifiers.ctid?.url),
+    remedy: 'must be https in production, but on this machine itself; credentials and faces go there',
+  },
+  {
+    path: 'verifiers.upstream',
+    broken: (c) =>
+      production(c) &&
+      Object.values(c.verifiers.upstream).some((one) => addressesOf(one).some((address) => isOpenWire(address))),
+    remedy: 'must be https in production, but on this machine itself; names and ID numbers come from there',
+  },
+  {
+    path: 'verifiers.upstream',
+    broken: (c) =>
+      Object.values(c.verifiers.upstream).some(
+        (one) => one.kind === 'oidc' && new URL(one.issuer).origin === new URL(c.issuer).origin,
+      ),
+    remedy: 'names this server itself as its platform; nobody can be proven by a circle',
+  },
+  {
+    path: 'verifiers.own',
+    broken: (c) =>
+      production(c) && Object.values(c.verifiers.own).some((own) => own.kind === 'http' && isOpenWire(own.url)),
+    remedy: 'must be https in production, but on this machine itself; names and ID numbers go there',
+  },
+  {
+    path: 'verifiers.own',
+    broken: (c) => production(c) && Object.values(c.verifiers.own).some(({ leavesTo }) => leavesTo?.some(isOpenWire)),
+    remedy: 'a citizen may be sent to https alone in production ("leavesTo")',
+  },
+  {
     path: 'crypto.certified',
     broken: (c) => production(c) && c.crypto.certified === undefined,
     remedy: 'software keys are not certified (未取得商密认证); write "certified": false to accept that',
+  },
+  {
+    path: 'verifiers.face.service.url',
+    broken: (c) => production(c) && isOpenWire(c.verifiers.face?.service.url),
+    remedy: 'must be https in production, but on this machine itself; names and ID numbers go there',
+  },
+  {
+    path: 'verifiers.face',
+    broken: (c) =>
+      c.verifiers.face === undefined && Object.values(c.channels).some(({ verifiers }) => verifiers.includes('face')),
+    remedy: 'is missing; a channel offers "face": say which service compares faces and who that is (config/README.md)',
   },
   {
     path: 'keys.kek',

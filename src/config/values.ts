@@ -53,3 +53,21 @@ function isRange(text: string): boolean {
   )
 }
 export const range = z.string().refine(isRange, { error: 'must be an IP address or a CIDR range such as 10.0.0.0/24' })
+
+export const text = z.string().min(1)
+/** Where an answer holds something. */
+export const path = z.string().regex(/^\w+(\.\w+)*$/, 'must be a path such as data.bizSeq')
+
+/** `{name}` in an address is filled in, escaped. */
+export const addressTemplate = (names: readonly string[], needed: readonly string[]) =>
+  z
+    .string()
+    .refine((address) => URL.canParse(address.replace(/[{}]/g, '')) && /^https?:\/\//.test(address), {
+      error: 'must be an https address with {places}; an app is opened by a link that it owns',
+    })
+    .refine((address) => [...address.matchAll(/\{(\w+)\}/g)].every(([, name]) => names.includes(name ?? '')), {
+      error: `may have no other places than ${names.map((name) => `{${name}}`).join(', ')}`,
+    })
+    .refine((address) => needed.every((name) => address.includes(`{${name}}`)), {
+      error: `needs the places ${needed.map((name) => `{${name}}`).join(', ')}`,
+    })

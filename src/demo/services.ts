@@ -4,17 +4,38 @@
  */
 import express, { type Express, type Router } from 'express'
 import type { CitySettings } from './city.ts'
+import { populationFile } from './cast.ts'
+import { createDesk } from './fake-reader/desk.ts'
+import type { FakeReader } from './fake-reader/sam.ts'
+import { createFaceService } from './face-service.ts'
+import { createCtidService } from './ctid-service.ts'
+import { createNation } from './nation.ts'
+import { createProvince } from './province.ts'
+import { sharedSecret } from './shared-secrets.ts'
 import { createTokenAgent } from './token-agent.ts'
 import type { Tokens } from './tokens.ts'
 
-/** What is made before the services open. */
+/** What the city has made before its services open. */
 export interface Made {
+  readonly cardReader: FakeReader
   readonly tokens: Tokens
 }
 
 /** @returns the simulators by the path under which they answer */
-function simulators({ issuer }: CitySettings, { tokens }: Made): Readonly<Record<string, Router>> {
-  return { token: createTokenAgent(issuer, tokens) }
+function simulators(
+  { issuer, keys, demo }: CitySettings,
+  { cardReader, tokens }: Made,
+): Readonly<Record<string, Router>> {
+  const secretOf = (name: string) => sharedSecret(keys.directory, name)
+  const url = `http://localhost:${demo.ports[3]}`
+  return {
+    'card-reader': createDesk(cardReader, populationFile),
+    face: createFaceService({ issuer, url: `${url}/face`, key: Buffer.from(secretOf('face'), 'base64url') }),
+    ctid: createCtidService({ issuer, key: Buffer.from(secretOf('ctid'), 'base64url') }),
+    province: createProvince({ issuer, url: `${url}/province`, secret: secretOf('province') }),
+    nation: createNation({ issuer, secret: secretOf('nation') }),
+    token: createTokenAgent(issuer, tokens),
+  }
 }
 
 export function demoServices(settings: CitySettings, made: Made): Express {

@@ -61,10 +61,13 @@ export function methodsShown(
   }
 }
 
+/** Where a form leads whose answer may be a redirect to a site that is not known when the page is made. */
+const anywhere = ['https:', 'http://localhost:*']
+
 /** The page on which the chosen method is answered. */
 export function provePage(method: Verifier): Pick<Page, 'view' | 'formTargets' | 'connects'> {
   // Where a redirect leads is known only once it has begun; the form itself is ours.
-  const targets = method.by === 'redirect' ? ['https:', 'http://localhost:*'] : []
+  const targets = method.by === 'redirect' ? anywhere : []
   return { view: `prove-${method.by}`, formTargets: targets, connects: method.connects ?? [] }
 }
 
@@ -158,7 +161,9 @@ export function methodPages({ signIn, pages, visiting, goOn }: MethodParts): Rou
   router.post('/return/:verifier', parseLargeForm, (request, response) => {
     const given = fields(request.body)
     const { uid } = comingBack(given['state'])
-    pages.send(request, response, { view: 'return', data: { action: `/login/${uid}/return`, given } })
+    const data = { action: `/login/${uid}/return`, given }
+    // The last redirect of a sign-in leads to its application, which only its browser may be told.
+    pages.send(request, response, { view: 'return', data, formTargets: anywhere })
   })
 
   const answer = (given: Readonly<Record<string, string>>) => {

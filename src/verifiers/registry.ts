@@ -5,12 +5,23 @@
 import type { Config } from '#src/config.ts'
 import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
+import { createIdCardVerifier } from './id-card/index.ts'
+import type { CardDevices } from './id-card/terminals.ts'
 import { openCertificateVerifier } from './certificate/open.ts'
+import { createFaceVerifier } from './face/index.ts'
+import { openFaceSessions } from './face/open.ts'
+import { createCtidVerifier, type CtidName } from './ctid/index.ts'
+import { askerOf } from './ctid/signing.ts'
+import { guarded } from './guard.ts'
+import type { BackEnd } from './own/declared.ts'
+import { createOwnVerifier } from './own/index.ts'
 import { siteOf } from './passkey/answers.ts'
 import { createPasskeyVerifier } from './passkey/index.ts'
 import type { PasskeyStore } from './passkey/store.ts'
 import type { SmsGateway } from './sms/gateway.ts'
 import { createSmsVerifier, createVoiceVerifier } from './sms/index.ts'
+import { createUpstreamVerifier } from './upstream/index.ts'
+import { openPlatform } from './upstream/open.ts'
 import type { Verifier } from './verifier.ts'
 
 export interface VerifierParts {
@@ -20,12 +31,29 @@ export interface VerifierParts {
   /** Gateways that fail over and have breakers of their own (`sms/fail-over.ts`). */
   readonly smsGateway: SmsGateway
   readonly voiceGateway?: SmsGateway | undefined
+  /** Card terminals, where a channel has any. */
+  readonly cardDevices?: CardDevices | undefined
   readonly passkeys: PasskeyStore
+  readonly now?: () => number
   /** What the caller puts in place of those that the settings name, or beside them. */
   readonly given?: ReadonlyMap<string, Verifier>
   /** Told of a person whose passkey may have been copied. */
   readonly onCopied: (person: string) => Promise<void>
+  /** Hears what went wrong behind a sign-in that goes on. */
+  readonly onFault?: (error: unknown) => void
+  /** The modules of `verifiers.own` (`own/module.ts`). */
+  readonly ownModules: ReadonlyMap<string, BackEnd>
 }
+
+/** `ctid` (网证, 网证+口令) and `ctid-face` (with a face beside it) are one service in two modes. */
+const ctid =
+  (name: CtidName) =>
+  ({ config: { verifiers }, codeMacs }: VerifierParts): Verifier => {
+    if (!verifiers.ctid) throw new AppError('config_invalid', { detail: 'verifiers.ctid: is missing' })
+    const { breaker, ...settings } = verifiers.ctid
+    const verifier = createCtidVerifier(name, { ...settings, macs: codeMacs, ask: askerOf(settings, Date.now) })
+    return guarded(verifier, { failures: breaker.failures, pauseMs: breaker.pause * 1000 })
+  }
 
 const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = {
   sms({ config: { city, verifiers }, codeMacs, smsGateway }) {
@@ -37,11 +65,42 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
   },
   passkey: ({ config: { issuer, verifiers }, codeMacs, passkeys, onCopied }) =>
     createPasskeyVerifier({ ...verifiers.passkey, site: siteOf(issuer), store: passkeys, macs: codeMacs, onCopied }),
+  'id-card'({ config: { verifiers }, codeMacs, cardDevices }) {
+    if (!cardDevices) throw new AppError('config_invalid', { detail: 'verifiers.idCard.roots: is missing' })
+    return createIdCardVerifier({ ...verifiers.idCard, ...cardDevices, macs: codeMacs })
+  },
   certificate: ({ config, codeMacs }) => openCertificateVerifier(config, codeMacs),
+  face({ config: { verifiers }, codeMacs: macs, onFault = () => undefined }) {
+    if (!verifiers.face)
+      throw new AppError('config_invalid', { detail: 'verifiers.face: is missing; see config/README.md' })
+    const { service, consent, validity, breaker } = verifiers.face
+    const verifier = createFaceVerifier({ sessions: openFaceSessions(service), consent, validity, macs, onFault })
+    return guarded(verifier, { failures: breaker.failures, pauseMs: breaker.pause * 1000 })
+  },
+  ctid: ctid('ctid'),
+  'ctid-face': ctid('ctid-face'),
+}
+
+/** Platforms above the city. */
+const upstream = (name: string, { config, codeMacs }: VerifierParts): Verifier | undefined => {
+  const settings = Object.hasOwn(config.verifiers.upstream, name) ? config.verifiers.upstream[name] : undefined
+  if (!settings) return undefined
+  const { failures, pause } = settings.breaker
+  const { issuer } = config
+  const verifier = createUpstreamVerifier(name, {
+    ...{ settings, platform: openPlatform(settings), issuer, macs: codeMacs },
+  })
+  return guarded(verifier, { failures, pauseMs: pause * 1000 })
 }
 
 /** Those whose names the settings choose: each gives the verifier of a name that is its own. */
-const families: readonly ((name: string, parts: VerifierParts) => Verifier | undefined)[] = []
+const families: readonly ((name: string, parts: VerifierParts) => Verifier | undefined)[] = [
+  upstream,
+  (name, { config: { verifiers }, codeMacs, ownModules }) => {
+    const settings = Object.hasOwn(verifiers.own, name) ? verifiers.own[name] : undefined
+    return settings && createOwnVerifier(name, settings, { macs: codeMacs, modules: ownModules })
+  },
+]
 
 const named = (name: string, parts: VerifierParts): Verifier | undefined => {
   const given = parts.given?.get(name)
@@ -60,6 +119,11 @@ export type Verifiers = ReadonlyMap<string, Verifier>
 /** Builds what the channels name. @throws AppError `config_invalid` for a name nobody knows */
 export function createVerifiers(names: Iterable<string>, parts: VerifierParts): Verifiers {
   const verifiers = new Map<string, Verifier>()
+  for (const name of Object.keys(parts.config.verifiers.own))
+    if (Object.hasOwn(factories, name))
+      throw new AppError('config_invalid', {
+        detail: `verifiers.own.${name}: there is one of this name; choose another`,
+      })
   for (const name of new Set(names)) {
     const verifier = named(name, parts)
     if (!verifier) throw new AppError('config_invalid', { detail: `channels: there is no verifier ${name}` })

@@ -84,6 +84,8 @@ describe('a server whose keys stand in the key daemon', function () {
     const url = `http://localhost:${port}`
     const second = processOf(['src/server.ts'], {
       ...{ YIHAO_ISSUER: url, YIHAO_LISTEN__PORT: String(port), YIHAO_DEMO__ENABLED: 'false' },
+      // Some ways of signing in need a service of the demo city.
+      YIHAO_CHANNELS__WEB__VERIFIERS: '["sms", "passkey"]',
       ...{ YIHAO_STORAGE__FILE: join(newDirectory(), 'yihao.db'), YIHAO_APPLICATIONS: 'config/applications' },
       ...{
         YIHAO_CRYPTO__POLICY: server.config.crypto.policy,

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createDemoCity, settleDemoApplications } from '#src/demo/city.ts'
+import { settleDemoSettings } from '#src/demo/settings.ts'
 import type { ApplicationInput } from '#src/oidc/application.ts'
 import { readApplications } from '#src/oidc/application-files.ts'
 import type { OutboxGateway } from '#src/verifiers/sms/outbox-gateway.ts'
@@ -55,7 +56,10 @@ export async function startCity({ more = [], settings }: Options = {}): Promise<
     port,
     applications,
     overrides: { smsGateway: city.gateway, voiceGateway: city.gateway, links: city.links },
-    ...(settings ? { settings } : {}),
+    settings(given) {
+      given['verifiers'] = settleDemoSettings(given['verifiers'], place)
+      settings?.(given)
+    },
   })
   const running = await city.start()
   const [insurance, property] = city.links.map(({ url }) => url) as [string, string]
