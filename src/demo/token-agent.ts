@@ -18,8 +18,8 @@ function page({ tokens }: Tokens, plugged: string | undefined): string {
     return `<p><label><input type="radio" name="token" value="${escaped(holder)}"${plugged === holder ? ' checked' : ''}> ${escaped(about)}</label></p>`
   })
   return demoDocument(
-    '演示证书盘',
-    `<h1>演示证书盘</h1><p class="sub">The demo token (UKey) · 选中的就是插着的 what is chosen is plugged in</p>
+    '演示UKey',
+    `<h1>演示UKey</h1><p class="sub">The demo UKey · 选中的就是插着的 the chosen one is plugged in</p>
      <form method="post" action="">${rows.join('')}
      <p><label><input type="radio" name="token" value=""${plugged === undefined ? ' checked' : ''}> 没有插 none</label></p>
      <p><button class="do" type="submit">插上 Plug in</button></p></form>`,

@@ -91,7 +91,7 @@ describe('certificates in a browser', function () {
     await plugIn('')
     await choose()
     await sign()
-    await status(/没有找到证书盘/)
+    await status(/没有找到UKey/)
     await page.route(`${agent}/sign`, (route) => route.abort())
     await sign()
     await status(/没有找到证书助手/)

@@ -38,21 +38,26 @@
       cancelled: status.dataset.cancelled,
     }
 
+    const say = (text, kind = 'fault') => {
+      status.className = kind
+      status.textContent = text
+    }
+
     form.addEventListener('submit', async (event) => {
       event.preventDefault()
       if (button.getAttribute('aria-disabled') === 'true') return
       button.setAttribute('aria-disabled', 'true')
-      status.textContent = status.dataset.waiting
+      say(status.dataset.waiting, 'hint')
       try {
         const begun = await fetch(form.dataset.options, { method: 'POST', credentials: 'same-origin' })
         const { challenge, show } = begun.ok ? await begun.json() : {}
         // The page that follows says why nothing began.
         if (!show) return send(form, '', '')
         const { error, certificate, chain = [], signature, format } = await signed(show.agent, show.text)
-        if (error) status.textContent = words[error] ?? status.dataset.failed
+        if (error) say(words[error] ?? status.dataset.failed)
         else send(form, challenge, JSON.stringify({ text: show.text, certificate, chain, signature, format }))
       } catch {
-        status.textContent = status.dataset.failed
+        say(status.dataset.failed)
       } finally {
         button.removeAttribute('aria-disabled')
       }
