@@ -8,14 +8,14 @@ import { loadModules } from '../verifiers/own/module.ts'
 import type { PasskeyStore } from '../verifiers/passkey/store.ts'
 import { createVerifiers, type VerifierParts, type Verifiers } from '../verifiers/registry.ts'
 import type { Verifier } from '../verifiers/verifier.ts'
-import { wireCardDevices, type CardDeviceOverrides } from './card-devices.ts'
+import { wireCardDevices, type CardDeviceFiles } from './card-devices.ts'
 import type { Gateways } from './gateways.ts'
 import { alarmOfCopies } from './passkeys.ts'
 
 /** What a caller may put in place of what the settings name. */
 export interface VerifierOverrides {
   readonly verifiers?: ReadonlyMap<string, Verifier>
-  readonly cardDevices?: CardDeviceOverrides
+  readonly cardDevices?: CardDeviceFiles
 }
 
 interface Parts extends Pick<VerifierParts, 'codeMacs'> {

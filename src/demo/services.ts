@@ -12,20 +12,9 @@ import { createCtidService } from './ctid-service.ts'
 import { createNation } from './nation.ts'
 import { createProvince } from './province.ts'
 import { sharedSecret } from './shared-secrets.ts'
-import { createTokenAgent } from './token-agent.ts'
-import type { Tokens } from './tokens.ts'
-
-/** What the city has made before its services open. */
-export interface Made {
-  readonly cardReader: FakeReader
-  readonly tokens: Tokens
-}
 
 /** @returns the simulators by the path under which they answer */
-function simulators(
-  { issuer, keys, demo }: CitySettings,
-  { cardReader, tokens }: Made,
-): Readonly<Record<string, Router>> {
+function simulators({ issuer, keys, demo }: CitySettings, cardReader: FakeReader): Readonly<Record<string, Router>> {
   const secretOf = (name: string) => sharedSecret(keys.directory, name)
   const url = `http://localhost:${demo.ports[3]}`
   return {
@@ -34,13 +23,18 @@ function simulators(
     ctid: createCtidService({ issuer, key: Buffer.from(secretOf('ctid'), 'base64url') }),
     province: createProvince({ issuer, url: `${url}/province`, secret: secretOf('province') }),
     nation: createNation({ issuer, secret: secretOf('nation') }),
-    token: createTokenAgent(issuer, tokens),
   }
 }
 
-export function demoServices(settings: CitySettings, made: Made): Express {
+/** @param sites what else answers under a path here: applications, the agent of the tokens */
+export function demoServices(
+  settings: CitySettings,
+  cardReader: FakeReader,
+  sites: Readonly<Record<string, Express | Router>> = {},
+): Express {
   const app = express()
   app.disable('x-powered-by')
-  for (const [path, router] of Object.entries(simulators(settings, made))) app.use(`/${path}`, router)
+  for (const [path, router] of Object.entries({ ...simulators(settings, cardReader), ...sites }))
+    app.use(`/${path}`, router)
   return app
 }
