@@ -7,8 +7,9 @@ import type { Express } from 'express'
 import { wireAccounts } from './app/accounts.ts'
 import { openServerKeys, type ServerKeys } from './app/keys.ts'
 import { wireGateways } from './app/gateways.ts'
-import { alarmOfCopies, wirePasskeys } from './app/passkeys.ts'
+import { wirePasskeys } from './app/passkeys.ts'
 import { wireSignIn } from './app/sign-in.ts'
+import { wireVerifiers, type VerifierOverrides } from './app/verifiers.ts'
 import { createRecorder, type Recorder } from './audit/recorder.ts'
 import { recordRestores } from './audit/restored.ts'
 import { createChannels } from './channels/channel.ts'
@@ -52,16 +53,13 @@ import { openProtectedStorage } from './storage/open.ts'
 import { sweepInBackground } from './storage/sweeper.ts'
 import { registerCursorKind, type Storage } from './storage/storage.ts'
 import { createVault } from './storage/vault.ts'
-import { createVerifiers } from './verifiers/registry.ts'
 import type { SmsGateway } from './verifiers/sms/gateway.ts'
-import type { Verifier } from './verifiers/verifier.ts'
 
 /** What a caller may put in place of what the configuration names. */
-export interface Overrides {
+export interface Overrides extends VerifierOverrides {
   readonly register?: PopulationRegister
   readonly smsGateway?: SmsGateway
   readonly voiceGateway?: SmsGateway
-  readonly verifiers?: ReadonlyMap<string, Verifier>
   readonly applications?: readonly ApplicationInput[]
   /** Changes what an application's file says before it is checked (the demo city's ports and dates). */
   readonly prepareApplication?: (input: unknown) => unknown
@@ -180,14 +178,9 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
   const channels = createChannels(config.channels)
   const gateways = wireGateways(config, overrides, { recorder, artifacts, log, now })
   const passkeyStore = createPasskeyStore({ artifacts, now })
-  const verifiers = createVerifiers(
-    [...channels.values()].flatMap((channel) => channel.verifiers),
-    {
-      ...{ config, codeMacs: keys.codeMacs, smsGateway: gateways.sms, voiceGateway: gateways.voice },
-      ...{ passkeys: passkeyStore, onCopied: alarmOfCopies(log, recorder) },
-      ...(overrides.verifiers ? { given: overrides.verifiers } : {}),
-    },
-  )
+  const { verifiers, stop: stopVerifiers } = wireVerifiers(config, overrides, {
+    ...{ channels, gateways, passkeyStore, recorder, log, now, codeMacs: keys.codeMacs },
+  })
   const sealing = { sealer, pseudonym: keys.pairwiseMac, reserve: vault('reserve') }
   const directory = createDirectory({ storage, ...sealing, now })
   const throttle = createThrottle({ storage, login, sms: config.verifiers.sms, now })
@@ -280,6 +273,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
       await renewal.stop()
       await registerFollower.stop()
       following?.stop()
+      stopVerifiers()
       await outbox.close()
       await gateways.close()
       await keys.close()

@@ -7,7 +7,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ctid } from './config/ctid.ts'
+import { certificate } from './config/certificate.ts'
 import { sentenceOf } from './config/faults.ts'
+import { idCard } from './config/id-card.ts'
 import { rules, type Rule } from './config/rules.ts'
 import { smsGateways, voiceGateways } from './config/sms.ts'
 import { upstream } from './config/upstream.ts'
@@ -98,6 +100,8 @@ const schema = z.strictObject({
     ctid: ctid.optional(),
     /** Platforms above the city, each a verifier of its name. */
     upstream,
+    idCard,
+    certificate: certificate.optional(),
   }),
   login: z.strictObject({
     attempt: seconds,
@@ -147,8 +151,13 @@ const schema = z.strictObject({
     /** Days the identities in the trail stay readable (网络安全法: at least six months). */
     retentionDays: z.number().int().min(184),
   }),
-  /** Ports of the demo city: its two applications, its phone, and the services it simulates. */
-  demo: z.strictObject({ enabled: z.boolean(), ports: z.tuple([port, port, port, port]) }),
+  /** Ports of the demo city: its two applications, its phone, and the services it simulates; its terminal's agent. */
+  demo: z.strictObject({
+    enabled: z.boolean(),
+    ports: z.tuple([port, port, port, port]),
+    /** Absent or null: there is no terminal. */
+    terminalPort: port.nullish(),
+  }),
 })
 
 export type Config = z.infer<typeof schema>

@@ -166,6 +166,25 @@ export const rules: readonly Rule[] = [
     remedy: 'names this server itself as its platform; nobody can be proven by a circle',
   },
   {
+    path: 'verifiers.idCard.roots',
+    broken: (c) =>
+      c.verifiers.idCard.roots === undefined &&
+      Object.values(c.channels).some(({ verifiers }) => verifiers.includes('id-card')),
+    remedy: 'is missing, and a channel offers id-card; name the file of the certificates that vouch for terminals',
+  },
+  {
+    path: 'verifiers.idCard.agent',
+    broken: (c) => isOpenWire(c.verifiers.idCard.agent),
+    remedy: 'must be https, but on the terminal itself (http://127.0.0.1:17080); cards are read there',
+  },
+  {
+    path: 'verifiers.certificate',
+    broken: (c) =>
+      c.verifiers.certificate === undefined &&
+      Object.values(c.channels).some(({ verifiers }) => verifiers.includes('certificate')),
+    remedy: 'is missing, and a channel offers certificates; name the authorities, or take certificate from the channel',
+  },
+  {
     path: 'crypto.certified',
     broken: (c) => production(c) && c.crypto.certified === undefined,
     remedy: 'software keys are not certified (未取得商密认证); write "certified": false to accept that',

@@ -16,7 +16,9 @@ import { closed, listen, startRelyingParty } from './relying-party.ts'
 import { demoServices } from './services.ts'
 import { makeSharedSecrets } from './shared-secrets.ts'
 import { createSmHighClient } from './sm-high-client.ts'
+import { createFakeReader, type FakeReader } from './fake-reader/sam.ts'
 import { createStandardClient } from './standard-client.ts'
+import { startTerminal, terminalCredentials } from './terminal.ts'
 
 const demoNames = {
   first: { zh: '社保查询', en: 'Social insurance records' },
@@ -27,8 +29,11 @@ export interface DemoCity {
   readonly gateway: OutboxGateway
   readonly links: readonly { readonly name: { readonly zh: string; readonly en: string }; readonly url: string }[]
   readonly phoneUrl: string
+  /** Where cards are put on the terminal's reader. */
+  readonly cardReaderUrl: string
+  readonly cardReader: FakeReader
   /** Starts the applications; the server must listen by then. */
-  start(): Promise<{ close(): Promise<void> }>
+  start(): Promise<{ close(): Promise<void>; readonly terminalUrl?: string }>
 }
 
 /** What of the settings the demo city needs. */
@@ -93,6 +98,8 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
   const [first, second, phone] = config.demo.ports.map((port) => `http://localhost:${port}`) as [string, string, string]
   const { secret, privateJwk } = await demoCredentials(resolve(config.keys.directory, 'demo'), algorithmOf(config))
   makeSharedSecrets(config.keys.directory)
+  await terminalCredentials(resolve(config.keys.directory, 'demo'))
+  const cardReader = createFakeReader()
   const gateway = createOutboxGateway()
   const { issuer } = config
   const addresses = (base: string) => ({
@@ -101,13 +108,17 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
     postLogoutRedirectUri: `${base}/signed-out`,
   })
 
+  const links = [
+    { name: demoNames.first, url: first },
+    { name: demoNames.second, url: second },
+  ]
+
   return {
     gateway,
     phoneUrl: phone,
-    links: [
-      { name: demoNames.first, url: first },
-      { name: demoNames.second, url: second },
-    ],
+    cardReaderUrl: `http://localhost:${config.demo.ports[3]}/card-reader/`,
+    cardReader,
+    links,
     async start() {
       const insurance = createStandardClient({
         ...addresses(first),
@@ -142,9 +153,18 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
           phoneUrl: phone,
         }),
       ])
-      const others = [await listen(phonePage(gateway), phonePort), await listen(demoServices(config), servicesPort)]
+      const others = [
+        await listen(phonePage(gateway), phonePort),
+        await listen(demoServices(config, cardReader), servicesPort),
+      ]
+      const { terminalPort } = config.demo
+      const place = { directory: resolve(config.keys.directory, 'demo'), issuer, services: links, reader: cardReader }
+      const terminal =
+        typeof terminalPort === 'number' ? await startTerminal({ ...place, port: terminalPort }) : undefined
       return {
+        ...(terminal ? { terminalUrl: terminal.url } : {}),
         async close() {
+          await terminal?.close()
           await Promise.all([...parties.map((party) => party.close()), ...others.map(closed)])
         },
       }

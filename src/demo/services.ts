@@ -4,25 +4,29 @@
  */
 import express, { type Express, type Router } from 'express'
 import type { CitySettings } from './city.ts'
+import { populationFile } from './cast.ts'
 import { createCtidService } from './ctid-service.ts'
+import { createDesk } from './fake-reader/desk.ts'
+import type { FakeReader } from './fake-reader/sam.ts'
 import { createNation } from './nation.ts'
 import { createProvince } from './province.ts'
 import { sharedSecret } from './shared-secrets.ts'
 
 /** @returns the simulators by the path under which they answer */
-function simulators({ issuer, keys, demo }: CitySettings): Readonly<Record<string, Router>> {
+function simulators({ issuer, keys, demo }: CitySettings, cardReader: FakeReader): Readonly<Record<string, Router>> {
   const secretOf = (name: string) => sharedSecret(keys.directory, name)
   const url = `http://localhost:${demo.ports[3]}`
   return {
+    'card-reader': createDesk(cardReader, populationFile),
     ctid: createCtidService({ issuer, key: Buffer.from(secretOf('ctid'), 'base64url') }),
     province: createProvince({ issuer, url: `${url}/province`, secret: secretOf('province') }),
     nation: createNation({ issuer, secret: secretOf('nation') }),
   }
 }
 
-export function demoServices(settings: CitySettings): Express {
+export function demoServices(settings: CitySettings, cardReader: FakeReader): Express {
   const app = express()
   app.disable('x-powered-by')
-  for (const [path, router] of Object.entries(simulators(settings))) app.use(`/${path}`, router)
+  for (const [path, router] of Object.entries(simulators(settings, cardReader))) app.use(`/${path}`, router)
   return app
 }

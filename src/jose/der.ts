@@ -22,9 +22,9 @@ export function take(tag: number, from: Buffer): [value: Buffer, rest: Buffer] {
   let length = first
   if (first >= 0x80) {
     const size = first - 0x80
-    if (size < 1 || size > 2 || from.length < 2 + size) throw new TypeError('DER: length is not definite')
+    if (size < 1 || size > 3 || from.length < 2 + size) throw new TypeError('DER: length is not definite')
     length = from.readUIntBE(2, size)
-    if (length < (size === 1 ? 0x80 : 0x100)) throw new TypeError('DER: length is not minimal')
+    if (length < (size === 1 ? 0x80 : 0x100 ** (size - 1))) throw new TypeError('DER: length is not minimal')
     start += size
   }
   if (from.length < start + length) throw new TypeError('DER: bytes are missing')
@@ -38,12 +38,15 @@ export function takeLast(tag: number, from: Buffer): Buffer {
   return value
 }
 
-/** One element; values of up to 65,535 bytes. */
+/** One element; values of up to 16 MiB, less one byte. */
 export function element(tag: number, value: Buffer): Buffer {
   const { length } = value
-  if (length > 0xffff) throw new RangeError('DER: value too long')
-  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
-  return Buffer.concat([Buffer.of(tag, ...size), value])
+  if (length > 0xffffff) throw new RangeError('DER: value too long')
+  if (length < 0x80) return Buffer.concat([Buffer.of(tag, length), value])
+  const size = length < 0x100 ? 1 : length < 0x10000 ? 2 : 3
+  const header = Buffer.of(tag, 0x80 + size, ...Array<number>(size).fill(0))
+  header.writeUIntBE(length, 2, size)
+  return Buffer.concat([header, value])
 }
 
 /** INTEGER of a positive number in big-endian bytes. */

@@ -9,9 +9,14 @@ import { pointFromSpki } from './sm2-der.ts'
 import { sm2KeyFromSpki } from './sm2-key.ts'
 import type { Sm2Key } from './sm2-key.ts'
 import { sm2SignatureFromDer } from './sm2-signature.ts'
-import type { Certificate } from './x509-certificate.ts'
+import type { Certificate, Signed } from './x509-certificate.ts'
+import { withFault } from './x509-fault.ts'
+import type { CertificateFault } from './x509-fault.ts'
 
 const { JOSENotSupported } = errors
+
+const unsupported = (what: string, cause?: unknown, fault: CertificateFault = 'algorithm') =>
+  withFault(new JOSENotSupported(`x5c: unsupported ${what}`, cause === undefined ? undefined : { cause }), fault)
 
 /** Signature algorithms by the hex of their AlgorithmIdentifier: SM2-with-SM3 (1.2.156.10197.1.501), ECDSA, RSA. */
 const signatureAlgorithms: Readonly<Record<string, readonly [type: 'sm2' | 'ec' | 'rsa', hash: string]>> = {
@@ -26,13 +31,13 @@ const signatureAlgorithms: Readonly<Record<string, readonly [type: 'sm2' | 'ec' 
 }
 
 /**
- * Whether the issuer's key signed the certificate, in the issuer's name.
+ * Whether the issuer's key signed the certificate or the revocation list, in the issuer's name.
  * @throws errors.JOSENotSupported for an algorithm or a key that is not understood
  */
-export function certifies(issuer: Certificate, certificate: Certificate): boolean {
+export function certifies(issuer: Certificate, certificate: Signed): boolean {
   if (!issuer.subject.equals(certificate.issuer)) return false
   const algorithm = signatureAlgorithms[certificate.algorithm]
-  if (!algorithm) throw new JOSENotSupported('x5c: unsupported signature algorithm')
+  if (!algorithm) throw unsupported('signature algorithm')
   const [type, hash] = algorithm
   const key = publicKeyOf(issuer)
   if (key instanceof KeyObject)
@@ -40,7 +45,7 @@ export function certifies(issuer: Certificate, certificate: Certificate): boolea
   return type === 'sm2' && verifySm2(key, certificate)
 }
 
-function verifySm2(key: Sm2Key, { signed, signature }: Certificate): boolean {
+function verifySm2(key: Sm2Key, { signed, signature }: Signed): boolean {
   try {
     return sm2Verify(key, signed, sm2SignatureFromDer(signature))
   } catch {
@@ -53,18 +58,21 @@ function verifySm2(key: Sm2Key, { signed, signature }: Certificate): boolean {
  *   errors.JWKInvalid for one off the curve SM2
  */
 export function publicKeyOf({ spki }: Certificate): Sm2Key | KeyObject {
-  if (isSm2(spki)) return sm2KeyFromSpki(spki)
+  if (isSm2Spki(spki)) return sm2KeyFromSpki(spki)
   const key = readKey(spki)
   const { modulusLength = 0, namedCurve = '' } = key.asymmetricKeyDetails ?? {}
   const known =
     key.asymmetricKeyType === 'rsa'
       ? modulusLength >= 2048 && modulusLength <= 8192
       : key.asymmetricKeyType === 'ec' && ['prime256v1', 'secp384r1', 'secp521r1'].includes(namedCurve)
-  if (!known) throw new JOSENotSupported('x5c: unsupported public key')
+  if (!known) {
+    const weak = key.asymmetricKeyType === 'rsa' && modulusLength < 2048
+    throw unsupported('public key', undefined, weak ? 'weak-key' : 'algorithm')
+  }
   return key
 }
 
-function isSm2(spki: Buffer): boolean {
+export function isSm2Spki(spki: Buffer): boolean {
   try {
     return pointFromSpki(spki).length > 0
   } catch {
@@ -76,6 +84,6 @@ function readKey(spki: Buffer): KeyObject {
   try {
     return createPublicKey({ key: spki, format: 'der', type: 'spki' })
   } catch (cause) {
-    throw new JOSENotSupported('x5c: unsupported public key', { cause })
+    throw unsupported('public key', cause)
   }
 }

@@ -129,8 +129,19 @@ export interface Fetched {
  * @throws Error when it does not come whole and in time, the status is not 200, or the address is forbidden
  */
 export async function getDocument(target: string, maxBytes: number, options: AddressOptions): Promise<Fetched> {
-  let fetched: Fetched | undefined
-  await send(target, { method: 'GET', headers: { accept: 'application/json' } }, options, async (response) => {
+  const { bytes, maxAge } = await getBytes(target, 'application/json', maxBytes, options)
+  return { text: bytes.toString('utf8'), maxAge }
+}
+
+/** As `getDocument`, whatever its bytes are. */
+export async function getBytes(
+  target: string,
+  accept: string,
+  maxBytes: number,
+  options: AddressOptions,
+): Promise<Omit<Fetched, 'text'> & { readonly bytes: Buffer }> {
+  let fetched: Awaited<ReturnType<typeof getBytes>> | undefined
+  await send(target, { method: 'GET', headers: { accept } }, options, async (response) => {
     if (response.statusCode !== 200) {
       response.destroy()
       throw new Error(`the address answered ${response.statusCode}`)
@@ -144,7 +155,8 @@ export async function getDocument(target: string, maxBytes: number, options: Add
       parts.push(part)
     }
     const [, maxAge] = /(?:^|[\s,])max-age=(\d{1,9})/.exec(response.headers['cache-control'] ?? '') ?? []
-    fetched = { text: Buffer.concat(parts).toString('utf8'), maxAge: Number(maxAge ?? 0) }
+    fetched = { bytes: Buffer.concat(parts), maxAge: Number(maxAge ?? 0) }
   })
-  return fetched as Fetched
+  if (!fetched) throw new Error('the address answered nothing')
+  return fetched
 }

@@ -5,41 +5,34 @@
 import type { Config } from '#src/config.ts'
 import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
-import { createCtidVerifier, type CtidName } from './ctid/index.ts'
-import { askerOf } from './ctid/signing.ts'
-import { guarded } from './guard.ts'
+import { openCtidVerifier } from './ctid/open.ts'
+import { createIdCardVerifier } from './id-card/index.ts'
+import type { CardDevices } from './id-card/terminals.ts'
+import { openCertificateVerifier } from './certificate/open.ts'
 import { siteOf } from './passkey/answers.ts'
 import { createPasskeyVerifier } from './passkey/index.ts'
 import type { PasskeyStore } from './passkey/store.ts'
 import type { SmsGateway } from './sms/gateway.ts'
 import { createSmsVerifier, createVoiceVerifier } from './sms/index.ts'
-import { createUpstreamVerifier } from './upstream/index.ts'
-import { openPlatform } from './upstream/open.ts'
+import { openUpstreamVerifier } from './upstream/open.ts'
 import type { Verifier } from './verifier.ts'
 
 export interface VerifierParts {
-  readonly config: Pick<Config, 'issuer' | 'verifiers' | 'city'>
+  readonly config: Pick<Config, 'issuer' | 'verifiers' | 'city' | 'crypto'>
   /** Bind one-time codes and challenges, the newest first. */
   readonly codeMacs: () => readonly [Mac, ...Mac[]]
   /** Gateways that fail over and have breakers of their own (`sms/fail-over.ts`). */
   readonly smsGateway: SmsGateway
   readonly voiceGateway?: SmsGateway | undefined
+  /** Card terminals, where a channel has any. */
+  readonly cardDevices?: CardDevices | undefined
   readonly passkeys: PasskeyStore
+  readonly now?: () => number
   /** What the caller puts in place of those that the settings name, or beside them. */
   readonly given?: ReadonlyMap<string, Verifier>
   /** Told of a person whose passkey may have been copied. */
   readonly onCopied: (person: string) => Promise<void>
 }
-
-/** `ctid` (网证, 网证+口令) and `ctid-face` (with a face beside it) are one service in two modes. */
-const ctid =
-  (name: CtidName) =>
-  ({ config: { verifiers }, codeMacs }: VerifierParts): Verifier => {
-    if (!verifiers.ctid) throw new AppError('config_invalid', { detail: 'verifiers.ctid: is missing' })
-    const { breaker, ...settings } = verifiers.ctid
-    const verifier = createCtidVerifier(name, { ...settings, macs: codeMacs, ask: askerOf(settings, Date.now) })
-    return guarded(verifier, { failures: breaker.failures, pauseMs: breaker.pause * 1000 })
-  }
 
 const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = {
   sms({ config: { city, verifiers }, codeMacs, smsGateway }) {
@@ -51,24 +44,19 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
   },
   passkey: ({ config: { issuer, verifiers }, codeMacs, passkeys, onCopied }) =>
     createPasskeyVerifier({ ...verifiers.passkey, site: siteOf(issuer), store: passkeys, macs: codeMacs, onCopied }),
-  ctid: ctid('ctid'),
-  'ctid-face': ctid('ctid-face'),
-}
-
-/** Platforms above the city. */
-const upstream = (name: string, { config, codeMacs }: VerifierParts): Verifier | undefined => {
-  const settings = Object.hasOwn(config.verifiers.upstream, name) ? config.verifiers.upstream[name] : undefined
-  if (!settings) return undefined
-  const { failures, pause } = settings.breaker
-  const { issuer } = config
-  const verifier = createUpstreamVerifier(name, {
-    ...{ settings, platform: openPlatform(settings), issuer, macs: codeMacs },
-  })
-  return guarded(verifier, { failures, pauseMs: pause * 1000 })
+  'id-card'({ config: { verifiers }, codeMacs, cardDevices }) {
+    if (!cardDevices) throw new AppError('config_invalid', { detail: 'verifiers.idCard.roots: is missing' })
+    return createIdCardVerifier({ ...verifiers.idCard, ...cardDevices, macs: codeMacs })
+  },
+  certificate: ({ config, codeMacs }) => openCertificateVerifier(config, codeMacs),
+  ctid: ({ config, codeMacs }) => openCtidVerifier('ctid', config, codeMacs),
+  'ctid-face': ({ config, codeMacs }) => openCtidVerifier('ctid-face', config, codeMacs),
 }
 
 /** Those whose names the settings choose: each gives the verifier of a name that is its own. */
-const families: readonly ((name: string, parts: VerifierParts) => Verifier | undefined)[] = [upstream]
+const families: readonly ((name: string, parts: VerifierParts) => Verifier | undefined)[] = [
+  (name, { config, codeMacs }) => openUpstreamVerifier(name, config, codeMacs),
+]
 
 const named = (name: string, parts: VerifierParts): Verifier | undefined => {
   const given = parts.given?.get(name)

@@ -63,6 +63,7 @@ export async function childServer(directory: string, env: Readonly<Record<string
           YIHAO_STORAGE__FILE: file,
           YIHAO_KEYS__DIRECTORY: keys,
           YIHAO_DEMO__PORTS: JSON.stringify([application, second, phone, services]),
+          YIHAO_DEMO__TERMINAL_PORT: 'null',
           ...env,
         },
       })

@@ -1,0 +1,64 @@
+/** The hands at the fake reader: a page that puts a synthetic person's card down, lifts it, and troubles the line. */
+import express, { Router } from 'express'
+import { escaped, demoDocument } from '#src/demo/page.ts'
+import { castMember, readPopulation } from '#src/demo/cast.ts'
+import { cardOf, conditions, type Condition } from './cards.ts'
+import type { FakeReader } from './sam.ts'
+
+const troubles = {
+  none: { zh: '正常', en: 'fine', spoil: 0, spoilt: 0, delayMs: 0, silent: false },
+  checksum: { zh: '255次校验错', en: '255 wrong checksums', spoil: 1, spoilt: 255, delayMs: 0, silent: false },
+  slow: { zh: '慢', en: 'slow', spoil: 0, spoilt: 0, delayMs: 1_000, silent: false },
+  silent: { zh: '不应答', en: 'silent', spoil: 0, spoilt: 0, delayMs: 0, silent: true },
+} as const
+type Trouble = keyof typeof troubles
+
+const choices = (of: Readonly<Record<string, { readonly zh: string; readonly en: string }>>) =>
+  Object.entries(of)
+    .map(([value, { zh, en }]) => `<option value="${value}">${zh} ${en}</option>`)
+    .join('')
+
+/** @param population file of the synthetic people */
+export function createDesk(reader: FakeReader, population: string | URL): Router {
+  const router = Router()
+  let lying: string | undefined
+  let trouble: Trouble = 'none'
+
+  router.get('/', async (_request, response) => {
+    const { people } = await readPopulation(population)
+    // A residence permit of the cast would have its own layout; the cast has none.
+    const persons = people.map(({ key, name }) => `<option value="${key}">${escaped(name)} ${key}</option>`).join('')
+    const shown = reader.card && lying ? `读卡器上：${escaped(lying)}` : '读卡器上没有卡 No card on the reader'
+    const { zh, en } = troubles[trouble]
+    const body = `<h1>演示读卡器</h1><p class="sub">The fake card reader</p><p role="status">${shown}</p>
+<form method="post" action="place"><label>谁的身份证 Whose card <select name="person">${persons}</select></label>
+<label>状态 Condition <select name="condition">${choices(conditions)}</select></label> <button>放上 Put down</button></form>
+<form method="post" action="lift"><p><button>拿走 Lift</button></p></form>
+<form method="post" action="trouble"><label>线路 Line（${zh} ${en}）<select name="trouble">${choices(troubles)}</select></label> <button>设定 Set</button></form>`
+    response.type('html').send(demoDocument('演示读卡器', body))
+  })
+
+  router.use(express.urlencoded({ extended: false, limit: '1kb' }))
+  const field = (body: unknown, name: string) => String((body as Record<string, unknown> | undefined)?.[name])
+
+  router.post('/place', async (request, response) => {
+    const member = castMember(await readPopulation(population), field(request.body, 'person'))
+    const asked = field(request.body, 'condition')
+    const condition = Object.hasOwn(conditions, asked) ? (asked as Condition) : 'valid'
+    reader.place(cardOf(member, condition))
+    lying = `${member.name}（${conditions[condition].zh}）`
+    response.redirect(303, '.')
+  })
+  router.post('/lift', (_request, response) => {
+    reader.lift()
+    response.redirect(303, '.')
+  })
+  router.post('/trouble', (request, response) => {
+    const asked = field(request.body, 'trouble')
+    trouble = Object.hasOwn(troubles, asked) ? (asked as Trouble) : 'none'
+    const { spoil, spoilt, delayMs, silent } = troubles[trouble]
+    Object.assign(reader.behaviour, { spoil, spoilt, delayMs, silent })
+    response.redirect(303, '.')
+  })
+  return router
+}

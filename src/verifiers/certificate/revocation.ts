@@ -1,0 +1,96 @@
+/**
+ * Whether a path of certificates still stands: each of them, but for the root and what the settings themselves name, must
+ * be on no current revocation list of its authority, and one must be there that says so (RFC 5280 §6.3).
+ */
+import { distributionPointsOf, isAbout } from '#src/jose/x509-crl.ts'
+import type { Certificate } from '#src/jose/x509-certificate.ts'
+import { isCurrent, type HeldList, type ListSource } from './list-source.ts'
+
+export type Standing = 'good' | 'revoked' | 'crl-unavailable' | 'crl-stale'
+
+interface Options {
+  /** The root and the intermediates that the settings name: the operator takes one out that is revoked. */
+  readonly trusted: readonly Certificate[]
+  readonly addresses: readonly string[]
+  /** `name` or `name:port`, in lower case. */
+  readonly hosts: readonly string[]
+  readonly required: boolean
+  readonly open: (address: string) => ListSource
+  /** How long somebody waits for a list that is missing. */
+  readonly waitMs: number
+}
+
+export interface Revocation {
+  /** Has what will be needed fetched in the background. */
+  prepare(now: number): void
+  /** @param path signer first, root last */
+  standing(path: readonly Certificate[], now: number): Promise<Standing>
+}
+
+/** Addresses that certificates named are remembered up to so many. */
+const maxSources = 256
+
+export function createRevocation(options: Options): Revocation {
+  const { trusted, addresses, hosts, required, waitMs } = options
+  const sources = new Map<string, ListSource>()
+
+  const sourceAt = (address: string): ListSource => {
+    let source = sources.get(address)
+    if (!source) {
+      const eldest = sources.size >= maxSources && [...sources.keys()].find((one) => !addresses.includes(one))
+      if (eldest) sources.delete(eldest)
+      sources.set(address, (source = options.open(address)))
+    }
+    return source
+  }
+
+  /** An address in a certificate is its authority's word; it is followed only to hosts that the settings name. */
+  const isAllowed = (address: string): boolean => {
+    if (!/^https?:/i.test(address) || !URL.canParse(address)) return false
+    const { host, hostname } = new URL(address)
+    return hosts.includes(host) || hosts.includes(hostname)
+  }
+
+  const one = async (certificate: Certificate, authority: Certificate, now: number): Promise<Standing> => {
+    const own = distributionPointsOf(certificate).filter(isAllowed).slice(0, 4)
+    const asked = [...new Set([...addresses, ...own])].map(sourceAt)
+    const authorities = [...trusted, authority]
+    const known = (): readonly HeldList[] =>
+      asked
+        .map((source) => source.known(authorities, now))
+        .filter((held) => held?.by.spki.equals(authority.spki) === true && isAbout(held.list, certificate))
+        .filter((held) => held !== undefined)
+    let lists = known()
+    if (!lists.some((held) => isCurrent(held, now))) {
+      await atMost(waitMs, Promise.all(asked.map((source) => source.load(authorities, now))))
+      lists = known()
+    }
+    if (lists.some(({ list }) => list.revoked.has(certificate.serial))) return 'revoked'
+    if (lists.some((held) => isCurrent(held, now))) return 'good'
+    return lists.length > 0 ? 'crl-stale' : 'crl-unavailable'
+  }
+
+  const isNamedBySettings = ({ der }: Certificate) => trusted.some((one) => one.der.equals(der))
+
+  return {
+    prepare(now) {
+      for (const address of addresses) sourceAt(address).known(trusted, now)
+    },
+
+    async standing(path, now) {
+      for (let at = path.length - 2; at >= 0; at -= 1) {
+        const [certificate, authority] = [path[at] as Certificate, path[at + 1] as Certificate]
+        const standing = await one(certificate, authority, now)
+        if (standing === 'revoked') return standing
+        if (standing !== 'good' && required && !isNamedBySettings(certificate)) return standing
+      }
+      return 'good'
+    },
+  }
+}
+
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await Promise.race([work, new Promise((done) => (timer = setTimeout(done, ms)))])
+  clearTimeout(timer)
+}
