@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { ctid } from './config/ctid.ts'
 import { certificate } from './config/certificate.ts'
+import { face } from './config/face.ts'
 import { sentenceOf } from './config/faults.ts'
 import { idCard } from './config/id-card.ts'
 import { rules, type Rule } from './config/rules.ts'
@@ -102,6 +103,8 @@ const schema = z.strictObject({
     upstream,
     idCard,
     certificate: certificate.optional(),
+    /** Where the city has a service that compares faces. */
+    face,
   }),
   login: z.strictObject({
     attempt: seconds,

@@ -115,6 +115,11 @@ const table = {
     zh: '这种验证方式暂时不可用，您填的没有错。请换一种方式，稍后再试，或到窗口办理。',
     en: 'This way of proving who you are is unavailable for the moment; what you entered is not at fault. Please choose another, try again later, or go to a service window.',
   },
+  document_unfit: {
+    status: 400,
+    zh: '这种验证方式核验不了这份证件，请换一种方式，或到窗口办理。',
+    en: 'This way of proving who you are cannot check this document. Please choose another, or go to a service window.',
+  },
   register_unavailable: {
     status: 503,
     zh: '人口库暂时连不上，您填的没有错，请10分钟后再试，或到窗口办理。',

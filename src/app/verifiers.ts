@@ -1,5 +1,6 @@
 /** Wires the verifiers that the channels name, each with what stands behind it. */
 import type { Recorder } from '../audit/recorder.ts'
+import { mustHaveAlternatives } from '../channels/alternatives.ts'
 import type { Channels } from '../channels/channel.ts'
 import type { Config } from '../config.ts'
 import type { Logger } from '../http/log.ts'
@@ -23,22 +24,25 @@ interface Parts extends Pick<VerifierParts, 'codeMacs'> {
   readonly recorder: Recorder
   readonly log: Logger
   readonly now: () => number
+  /** Hears what the citizen is told only in part. */
+  readonly onFault: (error: unknown) => void
 }
 
 /** @throws AppError `config_invalid`, `key_invalid` */
 export function wireVerifiers(
   config: Config,
   overrides: VerifierOverrides,
-  { channels, gateways, passkeyStore, recorder, log, now, codeMacs }: Parts,
+  { channels, gateways, passkeyStore, recorder, log, now, codeMacs, onFault }: Parts,
 ): { readonly verifiers: Verifiers; stop(): void } {
   const cardDevices = wireCardDevices(config, overrides.cardDevices, log)
   const verifiers = createVerifiers(
     [...channels.values()].flatMap((channel) => channel.verifiers),
     {
       ...{ config, codeMacs, now, cardDevices, smsGateway: gateways.sms, voiceGateway: gateways.voice },
-      ...{ passkeys: passkeyStore, onCopied: alarmOfCopies(log, recorder) },
+      ...{ passkeys: passkeyStore, onCopied: alarmOfCopies(log, recorder), onFault },
       ...(overrides.verifiers ? { given: overrides.verifiers } : {}),
     },
   )
+  mustHaveAlternatives(channels, verifiers)
   return { verifiers, stop: () => cardDevices?.stop() }
 }

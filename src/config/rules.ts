@@ -190,6 +190,17 @@ export const rules: readonly Rule[] = [
     remedy: 'software keys are not certified (未取得商密认证); write "certified": false to accept that',
   },
   {
+    path: 'verifiers.face.service.url',
+    broken: (c) => production(c) && isOpenWire(c.verifiers.face?.service.url),
+    remedy: 'must be https in production, but on this machine itself; names and ID numbers go there',
+  },
+  {
+    path: 'verifiers.face',
+    broken: (c) =>
+      c.verifiers.face === undefined && Object.values(c.channels).some(({ verifiers }) => verifiers.includes('face')),
+    remedy: 'is missing; a channel offers "face": say which service compares faces and who that is (config/README.md)',
+  },
+  {
     path: 'keys.kek',
     broken: (c) => production(c) && c.keys.kek === undefined,
     remedy:

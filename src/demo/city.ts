@@ -100,6 +100,7 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
   makeSharedSecrets(config.keys.directory)
   await terminalCredentials(resolve(config.keys.directory, 'demo'))
   const cardReader = createFakeReader()
+  makeSharedSecrets(config.keys.directory)
   const gateway = createOutboxGateway()
   const { issuer } = config
   const addresses = (base: string) => ({

@@ -10,6 +10,7 @@ import { createDesk } from './fake-reader/desk.ts'
 import type { FakeReader } from './fake-reader/sam.ts'
 import { createNation } from './nation.ts'
 import { createProvince } from './province.ts'
+import { createFaceService } from './face-service.ts'
 import { sharedSecret } from './shared-secrets.ts'
 
 /** @returns the simulators by the path under which they answer */
@@ -21,6 +22,7 @@ function simulators({ issuer, keys, demo }: CitySettings, cardReader: FakeReader
     ctid: createCtidService({ issuer, key: Buffer.from(secretOf('ctid'), 'base64url') }),
     province: createProvince({ issuer, url: `${url}/province`, secret: secretOf('province') }),
     nation: createNation({ issuer, secret: secretOf('nation') }),
+    face: createFaceService({ issuer, url: `${url}/face`, key: Buffer.from(secretOf('face'), 'base64url') }),
   }
 }
 

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { readSecret } from '#src/peers/secret-file.ts'
 
 /** Those whose files the settings of development name. */
-const names = ['ctid', 'province', 'nation'] as const
+const names = ['face', 'ctid', 'province', 'nation'] as const
 
 const fileOf = (directory: string, name: string) => join(resolve(directory), 'demo', `${name}.key`)
 

@@ -120,19 +120,25 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
       const challenge = randomUUID()
       const returnTo = { url: `${issuer}/return/${verifier.name}`, state: `${visit.uid}.${challenge}` }
       const claim = { ...claimOf(visit), ...(verifier.by === 'redirect' ? { returnTo } : {}) }
-      const begun = await reaching(visit, () => verifier.begin(claim, named))
+      let code: 'verifier_unavailable' | 'document_unfit' = 'verifier_unavailable'
+      const begun = await reaching(visit, () => verifier.begin(claim, named)).catch((error: unknown) => {
+        // Nor is a document that this back end does not know.
+        if (!isAppError(error, 'document_unfit')) throw error
+        code = 'document_unfit'
+        return undefined
+      })
       const record = (outcome: 'ok' | 'failed') =>
         recorder.record({
           ...trailOf(visit),
           type: 'challenge.sent',
           outcome,
-          ...(begun ? {} : { reason: 'verifier_unavailable' }),
+          ...(begun ? {} : { reason: code }),
           verifier: verifier.name,
           ...(begun?.reference === undefined ? {} : { facts: { message: begun.reference } }),
         })
       // What a device is asked leaves nobody's hands; what a back end is asked is on record.
       if (verifier.by !== 'device' || !begun) await record(begun ? 'ok' : 'failed')
-      if (!begun) return { code: 'verifier_unavailable' }
+      if (!begun) return { code }
       const { show, keep, expiresAt, reference, leaveTo } = begun
       const stored: Stored = {
         ...{ verifier: verifier.name, attempt: visit.uid, keep, expiresAt },

@@ -43,6 +43,7 @@ const isStep = (text: string): text is Step => steps.has(text)
 /** Faults that no other input would mend: the page says so, and does not point at the field. */
 const beyondInput: ReadonlySet<string> = new Set([
   'verifier_unavailable',
+  'document_unfit',
   'code_too_soon',
   'code_too_many',
   'code_failures_day',

@@ -9,6 +9,9 @@ import { openCtidVerifier } from './ctid/open.ts'
 import { createIdCardVerifier } from './id-card/index.ts'
 import type { CardDevices } from './id-card/terminals.ts'
 import { openCertificateVerifier } from './certificate/open.ts'
+import { createFaceVerifier } from './face/index.ts'
+import { openFaceSessions } from './face/open.ts'
+import { guarded } from './guard.ts'
 import { siteOf } from './passkey/answers.ts'
 import { createPasskeyVerifier } from './passkey/index.ts'
 import type { PasskeyStore } from './passkey/store.ts'
@@ -32,6 +35,8 @@ export interface VerifierParts {
   readonly given?: ReadonlyMap<string, Verifier>
   /** Told of a person whose passkey may have been copied. */
   readonly onCopied: (person: string) => Promise<void>
+  /** Hears what went wrong behind a sign-in that goes on. */
+  readonly onFault?: (error: unknown) => void
 }
 
 const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = {
@@ -51,6 +56,13 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
   certificate: ({ config, codeMacs }) => openCertificateVerifier(config, codeMacs),
   ctid: ({ config, codeMacs }) => openCtidVerifier('ctid', config, codeMacs),
   'ctid-face': ({ config, codeMacs }) => openCtidVerifier('ctid-face', config, codeMacs),
+  face({ config: { verifiers }, codeMacs: macs, onFault = () => undefined }) {
+    if (!verifiers.face)
+      throw new AppError('config_invalid', { detail: 'verifiers.face: is missing; see config/README.md' })
+    const { service, consent, validity, breaker } = verifiers.face
+    const verifier = createFaceVerifier({ sessions: openFaceSessions(service), consent, validity, macs, onFault })
+    return guarded(verifier, { failures: breaker.failures, pauseMs: breaker.pause * 1000 })
+  },
 }
 
 /** Those whose names the settings choose: each gives the verifier of a name that is its own. */

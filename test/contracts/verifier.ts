@@ -19,6 +19,11 @@ export interface VerifierUnderTest {
    */
   right(): Answer
   readonly wrong: readonly unknown[]
+  /**
+   * Of one that asks its back end and heeds nothing that the citizen brings: each of these makes the back end say
+   * something else than yes to the challenge that was begun.
+   */
+  readonly denials?: readonly (() => void)[]
   /** What the right answer is evidence of, where a verifier tells ways apart: some of its own values. */
   readonly amr?: readonly string[]
   /**
@@ -116,9 +121,22 @@ export function verifierContract(name: string, make: (timeoutMs: number) => Veri
     })
 
     it('refuses wrong answers, whatever they are, without throwing', async () => {
-      const { begun, finish, wrong, right } = await begin()
+      const { begun, finish, wrong, right, denials } = await begin()
+      if (denials) return
       for (const answer of [...wrong, ...altered(right()), '', ' ', undefined, null, 7, {}, [right()]]) {
         assert.equal((await finish(claim(), begun.keep, answer)).ok, false, String(answer))
+      }
+    })
+
+    it('takes nothing but an explicit yes of the back end, where it heeds nothing else', async () => {
+      const { begun, finish, wrong, denials } = await begin()
+      if (!denials) return
+      for (const answer of [...wrong, {}, { passed: 'true', state: 'x' }, undefined, null, 7, ''])
+        assert.equal((await finish(claim(), begun.keep, answer)).ok, true, String(answer))
+      for (const n of denials.keys()) {
+        const again = await begin()
+        again.denials?.[n]?.()
+        assert.equal((await again.finish(claim(), again.begun.keep, again.right())).ok, false, `denial ${n}`)
       }
     })
 

@@ -5,84 +5,21 @@ Prints its port. GET /seen lists what was accepted, oldest first; GET /mode/x ma
 then on: broken, hang, torn, page, refuse-number, refuse-account, empty, late; GET /mode/ restores. GET /fate/x says what
 becomes of texts: waiting, failed, delivered. Both empty the queue of receipts.
 """
-import base64, datetime, hashlib, hmac, json, re, sys, time
+import base64, hashlib, json, re, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+sys.dont_write_bytecode = True
+from cloud_signatures import Refused, acs3, due, tc3  # noqa: E402
 
 SECRET = sys.argv[1]
-KEY_ID = 'key-id'
 state = {'mode': '', 'fate': 'delivered'}
-seen, nonces, queue = [], set(), []
-
-
-class Refused(Exception):
-    pass
-
-
-def due(condition, why):
-    if not condition:
-        raise Refused(why)
-
-
-def algorithm(name):
-    return lambda data=b'': hashlib.new(name, data)
-
-
-def acs3(method, target, headers, body):
-    """https://help.aliyun.com/zh/sdk/product-overview/v3-request-structure-and-signature"""
-    found = re.fullmatch(r'(ACS3-HMAC-(SM3|SHA256)) Credential=([^,]+),SignedHeaders=([^,]+),Signature=([0-9a-f]{64})',
-                         headers['authorization'])
-    due(found, 'IncompleteSignature')
-    name, kind, key_id, signed, signature = found.groups()
-    new = algorithm(kind.lower())
-    split = urlsplit(target)
-    pairs = [part.split('=', 1) for part in split.query.split('&') if part]
-    query = '&'.join(f"{quote(unquote(k), safe='-_.~')}={quote(unquote(v), safe='-_.~')}"
-                     for k, v in sorted(pairs, key=lambda pair: unquote(pair[0])))
-    names = signed.split(';')
-    due(names == sorted(names), 'SignedHeadersNotSorted')
-    must = {'host'} | {name.lower() for name in headers.keys() if name.lower().startswith('x-acs-')}
-    due(must <= set(names), 'HeadersNotSigned')
-    lines = ''.join(f'{name}:{headers[name].strip()}\n' for name in names)
-    hashed = new(body).hexdigest()
-    due(headers['x-acs-content-sha256'] == hashed, 'BodyHash')
-    canonical = '\n'.join([method, split.path, query, lines, signed, hashed])
-    text = name + '\n' + new(canonical.encode()).hexdigest()
-    right = hmac.new(SECRET.encode(), text.encode(), new).hexdigest()
-    due(key_id == KEY_ID and hmac.compare_digest(right, signature), 'SignatureDoesNotMatch')
-    stamp = datetime.datetime.strptime(headers['x-acs-date'], '%Y-%m-%dT%H:%M:%S%z').timestamp()
-    due(abs(time.time() - stamp) < 900, 'InvalidTimeStamp.Expired')
-    due(headers['x-acs-signature-nonce'] not in nonces, 'SignatureNonceUsed')
-    nonces.add(headers['x-acs-signature-nonce'])
-    return dict(parse_qsl(split.query)), name
-
-
-def tc3(method, target, headers, body):
-    """https://cloud.tencent.com/document/api/382/52072"""
-    found = re.fullmatch(r'TC3-HMAC-SHA256 Credential=([^/]+)/([\d-]+)/(\w+)/tc3_request, '
-                         r'SignedHeaders=([^,]+), Signature=([0-9a-f]{64})', headers['authorization'])
-    due(found, 'AuthFailure.InvalidAuthorization')
-    key_id, date, service, signed, signature = found.groups()
-    due({'content-type', 'host'} <= set(signed.split(';')), 'AuthFailure.InvalidAuthorization')
-    stamp = int(headers['x-tc-timestamp'])
-    due(abs(time.time() - stamp) < 300, 'AuthFailure.SignatureExpire')
-    due(date == datetime.datetime.fromtimestamp(stamp, datetime.timezone.utc).strftime('%Y-%m-%d'), 'AuthFailure.Date')
-    lines = ''.join(f'{name}:{headers[name].strip().lower()}\n' for name in signed.split(';'))
-    canonical = '\n'.join([method, target, '', lines, signed, hashlib.sha256(body).hexdigest()])
-    text = '\n'.join(['TC3-HMAC-SHA256', str(stamp), f'{date}/{service}/tc3_request',
-                      hashlib.sha256(canonical.encode()).hexdigest()])
-    key = ('TC3' + SECRET).encode()
-    for part in (date, service, 'tc3_request'):
-        key = hmac.new(key, part.encode(), 'sha256').digest()
-    right = hmac.new(key, text.encode(), 'sha256').hexdigest()
-    due(key_id == KEY_ID and service == 'sms' and hmac.compare_digest(right, signature), 'AuthFailure.SignatureFailure')
-    return json.loads(body)
+seen, queue = [], []
 
 
 def aliyun(request, body):
     mode = state['mode']
     try:
-        query, name = acs3(request.command, request.path, request.headers, body)
+        query, name = acs3(SECRET, request.command, request.path, request.headers, body)
         due(request.headers['x-acs-version'] == '2017-05-25', 'InvalidVersion')
         action = request.headers['x-acs-action']
         seen.append({'carrier': 'aliyun', 'action': action, 'algorithm': name, 'question': query})
@@ -115,7 +52,7 @@ def tencent(request, body):
     def failed(code):
         return 200, {'Response': {'Error': {'Code': code, 'Message': '+8613800000000'}, 'RequestId': 'r'}}
     try:
-        question = tc3(request.command, request.path, request.headers, body)
+        question = tc3(SECRET, 'sms', request.command, request.path, request.headers, body)
         due(request.headers['x-tc-version'] == '2021-01-11' and request.headers['x-tc-region'], 'InvalidParameter')
     except Refused as why:
         return failed(str(why))

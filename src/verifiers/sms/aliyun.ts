@@ -6,8 +6,8 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { dayInChina } from '#src/identity/calendar.ts'
 import { PeerFailure, PeerRefusal } from '#src/peers/signed-http.ts'
-import { acs3Headers, canonicalQuery, type Acs3Algorithm } from './acs3.ts'
-import { askCarrier, codeOf } from './carrier-http.ts'
+import { acs3Headers, canonicalQuery, type Acs3Algorithm } from '#src/peers/acs3.ts'
+import { askVendor, codeOf } from '#src/peers/vendor-api.ts'
 import { nationalOf, type Receipt, type SmsGateway } from './gateway.ts'
 import type { Templates } from './templates.ts'
 
@@ -60,7 +60,7 @@ export function createAliyunGateway(account: AliyunAccount): SmsGateway {
     const request = { algorithm, keyId, secret, host: url.host, action, version: '2017-05-25', query }
     const headers = acs3Headers({ ...request, nonce: randomUUID(), at: now() })
     url.search = canonicalQuery(query)
-    const answer = await askCarrier({ url, headers, withinMs })
+    const answer = await askVendor({ url, headers, withinMs })
     const code = answerSchema.safeParse(answer).data?.Code
     if (code !== undefined && ofThisNumber.has(code)) throw new PeerRefusal(codeOf(code))
     if (code !== 'OK') throw new PeerFailure(codeOf(code))

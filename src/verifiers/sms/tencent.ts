@@ -4,9 +4,9 @@
  */
 import { z } from 'zod'
 import { PeerFailure, PeerRefusal } from '#src/peers/signed-http.ts'
-import { askCarrier, codeOf } from './carrier-http.ts'
+import { askVendor, codeOf } from '#src/peers/vendor-api.ts'
 import type { Receipt, SmsGateway } from './gateway.ts'
-import { tc3Headers } from './tc3.ts'
+import { tc3Headers } from '#src/peers/tc3.ts'
 import type { Templates } from './templates.ts'
 
 export interface TencentAccount {
@@ -57,7 +57,7 @@ export function createTencentGateway(account: TencentAccount): SmsGateway {
     const body = JSON.stringify(question)
     const signed = tc3Headers({ keyId, secret, service: 'sms', host: url.host, body, at: now() })
     const called = { 'x-tc-action': action, 'x-tc-version': '2021-01-11', 'x-tc-region': account.region }
-    const answer = answerSchema.safeParse(await askCarrier({ url, headers: { ...signed, ...called }, body, withinMs }))
+    const answer = answerSchema.safeParse(await askVendor({ url, headers: { ...signed, ...called }, body, withinMs }))
     if (!answer.success) throw new PeerFailure('malformed')
     const { Error: error, ...response } = answer.data.Response
     return error ? refuse(error.Code) : response

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { PeerFailure } from '#src/peers/signed-http.ts'
-import { askCarrier, codeOf } from './carrier-http.ts'
+import { askVendor, codeOf } from '#src/peers/vendor-api.ts'
 import { nationalOf, type Receipt, type SmsGateway } from './gateway.ts'
 
 export interface YunmasAccount {
@@ -45,7 +45,7 @@ export function createYunmasGateway(account: YunmasAccount): SmsGateway {
   const ask = (path: string, question: object, withinMs: number): Promise<unknown> => {
     const body = Buffer.from(JSON.stringify(question)).toString('base64')
     const url = new URL(`${account.url.replace(/\/$/, '')}/${path}`)
-    return askCarrier({ url, headers: { 'content-type': 'text/plain' }, body, withinMs })
+    return askVendor({ url, headers: { 'content-type': 'text/plain' }, body, withinMs })
   }
 
   return {

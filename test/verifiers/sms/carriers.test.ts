@@ -1,10 +1,10 @@
 /** The HTTP carriers, each against its API as its documentation has it, in another language. */
 import assert from 'node:assert/strict'
 import { PeerFailure, PeerRefusal } from '#src/peers/signed-http.ts'
-import { acs3Headers, type Acs3Algorithm } from '#src/verifiers/sms/acs3.ts'
+import { acs3Headers, type Acs3Algorithm } from '#src/peers/acs3.ts'
 import { createAliyunGateway } from '#src/verifiers/sms/aliyun.ts'
 import type { SmsGateway } from '#src/verifiers/sms/gateway.ts'
-import { tc3Headers } from '#src/verifiers/sms/tc3.ts'
+import { tc3Headers } from '#src/peers/tc3.ts'
 import { templatesFrom } from '#src/verifiers/sms/templates.ts'
 import { createTencentGateway } from '#src/verifiers/sms/tencent.ts'
 import { codeText, noticeText } from '#src/verifiers/sms/texts.ts'

@@ -1,5 +1,5 @@
-/** One question over HTTP to a carrier's API, as JSON, within a time; what it answers is quoted nowhere. */
-import { failureOf, PeerFailure, readLimited } from '#src/peers/signed-http.ts'
+/** One question over HTTP to a vendor's API, as JSON, within a time; what it answers is quoted nowhere. */
+import { failureOf, PeerFailure, readLimited } from './signed-http.ts'
 
 interface Question {
   readonly url: URL
@@ -8,8 +8,8 @@ interface Question {
   readonly withinMs: number
 }
 
-/** A 4xx is read too: carriers put their code into its body. @throws PeerFailure where there is no JSON in time */
-export async function askCarrier({ url, headers, body = '', withinMs }: Question): Promise<unknown> {
+/** A 4xx is read too: vendors put their code into its body. @throws PeerFailure where there is no JSON in time */
+export async function askVendor({ url, headers, body = '', withinMs }: Question): Promise<unknown> {
   try {
     const signal = AbortSignal.timeout(Math.max(1, Math.ceil(withinMs)))
     const answer = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'error' })
@@ -21,6 +21,6 @@ export async function askCarrier({ url, headers, body = '', withinMs }: Question
   }
 }
 
-/** A carrier's code, where it has the form of one: anything else might be a sentence that names somebody. */
+/** A vendor's code, where it has the form of one: anything else might be a sentence that names somebody. */
 export const codeOf = (code: unknown): string =>
   typeof code === 'string' && /^[\w.:-]{1,64}$/.test(code) ? `code ${code}` : 'malformed'

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { byFaceAlone, mustHaveAlternatives } from '#src/channels/alternatives.ts'
+import { isAppError } from '#src/errors.ts'
+import type { Level } from '#src/identity/assurance.ts'
+
+const consent = { receiver: { zh: '某中心', en: 'A centre' }, version: '1' }
+const face = { name: 'face', cap: 3, facial: true, consent } as const
+const sms = { name: 'sms', cap: 2 } as const
+const passkey = { name: 'passkey', cap: 3, enrolled: true } as const
+const upstream = { name: 'upstream', cap: 3 } as const
+
+describe('a face is never the only way', () => {
+  const rows: readonly [string, Level, Parameters<typeof byFaceAlone>[1], readonly Level[]][] = [
+    ['alone opens every level up to its own', 4, [face], [1, 2, 3]],
+    ['beside a code opens level 3 alone', 3, [sms, face], [3]],
+    ['beside a code is no more than equal in a channel that ends at level 2', 2, [sms, face], []],
+    ['beside a passkey, which only some have, still opens level 3 alone', 3, [sms, passkey, face], [3]],
+    ['beside another way to level 3 opens nothing alone', 3, [sms, face, upstream], []],
+    ['beside another face still opens level 3 alone', 3, [sms, face, { ...face, name: 'city-face' }], [3]],
+    ['that proves no more than a code opens nothing alone', 3, [sms, { ...face, cap: 2 }], []],
+    ['is not asked after where there is none', 3, [sms, passkey], []],
+  ]
+  for (const [what, top, ways, levels] of rows) {
+    it(`a face ${what}`, () => {
+      assert.deepEqual(byFaceAlone({ top }, ways), levels)
+    })
+  }
+
+  const verifiers = new Map<string, Parameters<typeof byFaceAlone>[1][number]>(
+    [face, sms, passkey, upstream].map((one) => [one.name, one]),
+  )
+  const channels = (...names: string[]) => new Map([['web', { name: 'web', top: 3 as const, verifiers: names }]])
+
+  it('so the server does not start, and says in which channel, at which level, and what to do', () => {
+    assert.throws(
+      () => mustHaveAlternatives(channels('sms', 'passkey', 'face'), verifiers),
+      (error) =>
+        isAppError(error, 'config_invalid') &&
+        /channels\.web\.verifiers: level 3 .*"face".*add another way.*channels\.web\.top/.test(error.detail ?? ''),
+    )
+    mustHaveAlternatives(channels('sms', 'face', 'upstream'), verifiers)
+  })
+
+  it('nor does it start with one that looks at faces and names no receiver', () => {
+    const { consent: _, ...silent } = face
+    const unsaid = new Map<string, object>([...verifiers, ['face', silent]]) as typeof verifiers
+    assert.throws(
+      () => mustHaveAlternatives(channels('sms', 'face', 'upstream'), unsaid),
+      (error) => isAppError(error, 'config_invalid') && /consent/.test(error.detail ?? ''),
+    )
+  })
+})
