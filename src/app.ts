@@ -178,7 +178,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
   const channels = createChannels(config.channels)
   const gateways = wireGateways(config, overrides, { recorder, artifacts, log, now })
   const passkeyStore = createPasskeyStore({ artifacts, now })
-  const { verifiers, stop: stopVerifiers } = wireVerifiers(config, overrides, {
+  const { verifiers, stop: stopVerifiers } = await wireVerifiers(config, overrides, {
     ...{ channels, gateways, passkeyStore, recorder, log, now, codeMacs: keys.codeMacs, onFault: onUnavailable },
   })
   const sealing = { sealer, pseudonym: keys.pairwiseMac, reserve: vault('reserve') }

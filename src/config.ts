@@ -6,11 +6,12 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { ctid } from './config/ctid.ts'
 import { certificate } from './config/certificate.ts'
 import { face } from './config/face.ts'
+import { ctid } from './config/ctid.ts'
 import { sentenceOf } from './config/faults.ts'
 import { idCard } from './config/id-card.ts'
+import { ownVerifiers } from './config/own.ts'
 import { rules, type Rule } from './config/rules.ts'
 import { smsGateways, voiceGateways } from './config/sms.ts'
 import { upstream } from './config/upstream.ts'
@@ -97,14 +98,16 @@ const schema = z.strictObject({
       /** The most that one reaches which was added in a session of level 2 (NIST SP 800-63B §4.1). */
       addedAt2: z.literal([2, 3]),
     }),
-    /** The national network identity service (网号、网证): the verifiers `ctid` and `ctid-face`. */
-    ctid: ctid.optional(),
-    /** Platforms above the city, each a verifier of its name. */
-    upstream,
     idCard,
     certificate: certificate.optional(),
     /** Where the city has a service that compares faces. */
     face,
+    /** The national network identity service (网号、网证): the verifiers `ctid` and `ctid-face`. */
+    ctid: ctid.optional(),
+    /** Platforms above the city, each a verifier of its name. */
+    upstream,
+    /** Those of the city itself, a module or a service each (docs/own-verifier.md). */
+    own: ownVerifiers,
   }),
   login: z.strictObject({
     attempt: seconds,

@@ -4,30 +4,24 @@ import type { Config } from '../config.ts'
 import type { Logger } from '../http/log.ts'
 import { followTerminals, readDeviceRoots, type CardDevices } from '../verifiers/id-card/terminals.ts'
 
-/** What a caller may put in place of what the settings name: the demo city's devices are made at its first start. */
-export interface CardDeviceOverrides {
-  readonly roots: readonly string[]
-  /** Changes what a terminal's file says before it is checked. */
-  readonly prepareTerminal: (input: unknown) => unknown
+/** File and directory in place of those that the settings name: the demo city makes its own beside its keys. */
+export interface CardDeviceFiles {
+  readonly roots: string
+  readonly terminals: string
 }
-
-const needsTerminals = ({ channels }: Config): boolean =>
-  Object.values(channels).some(({ verifiers }) => verifiers.includes('id-card'))
 
 /** @returns nothing where no channel reads cards. @throws AppError `config_invalid` naming the file and the fault */
 export function wireCardDevices(
-  config: Config,
-  overrides: CardDeviceOverrides | undefined,
+  { channels, verifiers }: Config,
+  files: CardDeviceFiles | undefined,
   log: Logger,
 ): (CardDevices & { stop(): void }) | undefined {
-  const { roots: rootsFile, terminals: directory } = config.verifiers.idCard
-  if (!needsTerminals(config) || rootsFile === undefined) return undefined
-  const roots = overrides?.roots ?? readDeviceRoots(resolve(rootsFile))
+  const { roots, terminals: directory } = { ...verifiers.idCard, ...files }
+  if (roots === undefined || !Object.values(channels).some((row) => row.verifiers.includes('id-card'))) return undefined
   const terminals = followTerminals({
     directory: resolve(directory),
-    channels: new Set(Object.keys(config.channels)),
-    prepare: overrides?.prepareTerminal,
+    channels: new Set(Object.keys(channels)),
     onFault: (error) => log.error({ err: error }, 'the terminals stay as they are'),
   })
-  return { roots, terminals, stop: terminals.stop }
+  return { roots: readDeviceRoots(resolve(roots)), terminals, stop: terminals.stop }
 }

@@ -4,17 +4,18 @@ import { mustHaveAlternatives } from '../channels/alternatives.ts'
 import type { Channels } from '../channels/channel.ts'
 import type { Config } from '../config.ts'
 import type { Logger } from '../http/log.ts'
+import { loadModules } from '../verifiers/own/module.ts'
 import type { PasskeyStore } from '../verifiers/passkey/store.ts'
 import { createVerifiers, type VerifierParts, type Verifiers } from '../verifiers/registry.ts'
 import type { Verifier } from '../verifiers/verifier.ts'
-import { wireCardDevices, type CardDeviceOverrides } from './card-devices.ts'
+import { wireCardDevices, type CardDeviceFiles } from './card-devices.ts'
 import type { Gateways } from './gateways.ts'
 import { alarmOfCopies } from './passkeys.ts'
 
 /** What a caller may put in place of what the settings name. */
 export interface VerifierOverrides {
   readonly verifiers?: ReadonlyMap<string, Verifier>
-  readonly cardDevices?: CardDeviceOverrides
+  readonly cardDevices?: CardDeviceFiles
 }
 
 interface Parts extends Pick<VerifierParts, 'codeMacs'> {
@@ -29,17 +30,18 @@ interface Parts extends Pick<VerifierParts, 'codeMacs'> {
 }
 
 /** @throws AppError `config_invalid`, `key_invalid` */
-export function wireVerifiers(
+export async function wireVerifiers(
   config: Config,
   overrides: VerifierOverrides,
   { channels, gateways, passkeyStore, recorder, log, now, codeMacs, onFault }: Parts,
-): { readonly verifiers: Verifiers; stop(): void } {
+): Promise<{ readonly verifiers: Verifiers; stop(): void }> {
   const cardDevices = wireCardDevices(config, overrides.cardDevices, log)
   const verifiers = createVerifiers(
     [...channels.values()].flatMap((channel) => channel.verifiers),
     {
       ...{ config, codeMacs, now, cardDevices, smsGateway: gateways.sms, voiceGateway: gateways.voice },
       ...{ passkeys: passkeyStore, onCopied: alarmOfCopies(log, recorder), onFault },
+      ownModules: await loadModules(config.verifiers.own),
       ...(overrides.verifiers ? { given: overrides.verifiers } : {}),
     },
   )

@@ -139,6 +139,25 @@ export const rules: readonly Rule[] = [
     remedy: 'is empty, and a channel offers voice; name a gateway, or take voice from the channel',
   },
   {
+    path: 'verifiers.idCard.roots',
+    broken: (c) =>
+      c.verifiers.idCard.roots === undefined &&
+      Object.values(c.channels).some(({ verifiers }) => verifiers.includes('id-card')),
+    remedy: 'is missing, and a channel offers id-card; name the file of the certificates that vouch for terminals',
+  },
+  {
+    path: 'verifiers.idCard.agent',
+    broken: (c) => isOpenWire(c.verifiers.idCard.agent),
+    remedy: 'must be https, but on the terminal itself (http://127.0.0.1:17080); cards are read there',
+  },
+  {
+    path: 'verifiers.certificate',
+    broken: (c) =>
+      c.verifiers.certificate === undefined &&
+      Object.values(c.channels).some(({ verifiers }) => verifiers.includes('certificate')),
+    remedy: 'is missing, and a channel offers certificates; name the authorities, or take certificate from the channel',
+  },
+  {
     path: 'verifiers.ctid',
     broken: (c) =>
       c.verifiers.ctid === undefined &&
@@ -166,23 +185,15 @@ export const rules: readonly Rule[] = [
     remedy: 'names this server itself as its platform; nobody can be proven by a circle',
   },
   {
-    path: 'verifiers.idCard.roots',
+    path: 'verifiers.own',
     broken: (c) =>
-      c.verifiers.idCard.roots === undefined &&
-      Object.values(c.channels).some(({ verifiers }) => verifiers.includes('id-card')),
-    remedy: 'is missing, and a channel offers id-card; name the file of the certificates that vouch for terminals',
+      production(c) && Object.values(c.verifiers.own).some((own) => own.kind === 'http' && isOpenWire(own.url)),
+    remedy: 'must be https in production, but on this machine itself; names and ID numbers go there',
   },
   {
-    path: 'verifiers.idCard.agent',
-    broken: (c) => isOpenWire(c.verifiers.idCard.agent),
-    remedy: 'must be https, but on the terminal itself (http://127.0.0.1:17080); cards are read there',
-  },
-  {
-    path: 'verifiers.certificate',
-    broken: (c) =>
-      c.verifiers.certificate === undefined &&
-      Object.values(c.channels).some(({ verifiers }) => verifiers.includes('certificate')),
-    remedy: 'is missing, and a channel offers certificates; name the authorities, or take certificate from the channel',
+    path: 'verifiers.own',
+    broken: (c) => production(c) && Object.values(c.verifiers.own).some(({ leavesTo }) => leavesTo?.some(isOpenWire)),
+    remedy: 'a citizen may be sent to https alone in production ("leavesTo")',
   },
   {
     path: 'crypto.certified',

@@ -12,17 +12,18 @@ import { groupPhone } from '#src/identity/phone.ts'
 import { createOutboxGateway, type OutboxGateway } from '#src/verifiers/sms/outbox-gateway.ts'
 import { createHighClient } from './high-client.ts'
 import { demoDocument, escaped } from './page.ts'
-import { closed, listen, startRelyingParty } from './relying-party.ts'
+import { closed, listen, relyingParty, startRelyingParty } from './relying-party.ts'
 import { demoServices } from './services.ts'
 import { makeSharedSecrets } from './shared-secrets.ts'
 import { createSmHighClient } from './sm-high-client.ts'
 import { createFakeReader, type FakeReader } from './fake-reader/sam.ts'
 import { createStandardClient } from './standard-client.ts'
-import { startTerminal, terminalCredentials } from './terminal.ts'
+import { startTerminal, terminalCredentials, terminalFiles } from './terminal.ts'
 
 const demoNames = {
   first: { zh: '社保查询', en: 'Social insurance records' },
   second: { zh: '不动产登记', en: 'Property registration' },
+  kiosk: { zh: '自助查询', en: 'Self-service records' },
 } as const
 
 export interface DemoCity {
@@ -32,6 +33,10 @@ export interface DemoCity {
   /** Where cards are put on the terminal's reader. */
   readonly cardReaderUrl: string
   readonly cardReader: FakeReader
+  /** The application on the terminal. */
+  readonly kioskUrl: string
+  /** Who vouches for the terminal, and its row. */
+  readonly cardDevices: { readonly roots: string; readonly terminals: string }
   /** Starts the applications; the server must listen by then. */
   start(): Promise<{ close(): Promise<void>; readonly terminalUrl?: string }>
 }
@@ -42,6 +47,8 @@ export type CitySettings = Pick<Config, 'issuer' | 'demo' | 'crypto'> & {
 }
 
 const secretFile = 'social-insurance.secret'
+const kioskSecretFile = 'self-service.secret'
+const kioskAt = (servicesPort: number) => `http://localhost:${servicesPort}/kiosk`
 
 /** What the second application signs by: a stock library's ES256, or SM2 where nothing else is allowed. */
 const algorithmOf = ({ crypto }: CitySettings) => (crypto.policy === 'sm-only' ? 'SGD_SM3_SM2' : 'ES256')
@@ -57,15 +64,15 @@ const addressesAt = (base: string) => ({
 async function demoCredentials(
   directory: string,
   alg: string,
-): Promise<{ secret: string; privateJwk: JWK & { kid: string } }> {
+): Promise<{ secret: string; kioskSecret: string; privateJwk: JWK & { kid: string } }> {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const secretPath = join(directory, secretFile)
+  const secretPaths = [secretFile, kioskSecretFile].map((name) => join(directory, name)) as [string, string]
   const keyFile = join(directory, `property.${alg}.jwk.json`)
   const write = (file: string, text: string) => {
     writeFileSync(file, text, { mode: 0o600 })
     chmodSync(file, 0o600)
   }
-  if (!existsSync(secretPath)) write(secretPath, `${randomBytes(32).toString('base64url')}\n`)
+  for (const path of secretPaths) if (!existsSync(path)) write(path, `${randomBytes(32).toString('base64url')}\n`)
   if (!existsSync(keyFile)) {
     const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
     const kid = await calculateJwkThumbprint(await exportJWK(publicKey))
@@ -73,8 +80,9 @@ async function demoCredentials(
     write(join(directory, publicKeysFile(alg)), JSON.stringify({ keys: [publicJwk] }))
     write(keyFile, JSON.stringify({ ...(await exportJWK(privateKey)), kid, alg }))
   }
+  const [secret, kioskSecret] = secretPaths.map((path) => readFileSync(path, 'utf8').trim()) as [string, string]
   return {
-    secret: readFileSync(secretPath, 'utf8').trim(),
+    ...{ secret, kioskSecret },
     privateJwk: JSON.parse(readFileSync(keyFile, 'utf8')) as JWK & { kid: string },
   }
 }
@@ -96,9 +104,13 @@ function phonePage(gateway: OutboxGateway): express.Express {
 
 export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
   const [first, second, phone] = config.demo.ports.map((port) => `http://localhost:${port}`) as [string, string, string]
-  const { secret, privateJwk } = await demoCredentials(resolve(config.keys.directory, 'demo'), algorithmOf(config))
-  makeSharedSecrets(config.keys.directory)
-  await terminalCredentials(resolve(config.keys.directory, 'demo'))
+  const { secret, kioskSecret, privateJwk } = await demoCredentials(
+    resolve(config.keys.directory, 'demo'),
+    algorithmOf(config),
+  )
+  const keys = resolve(config.keys.directory, 'demo')
+  await terminalCredentials(keys)
+  const { root: roots, rows: terminals } = terminalFiles(keys)
   const cardReader = createFakeReader()
   makeSharedSecrets(config.keys.directory)
   const gateway = createOutboxGateway()
@@ -109,6 +121,8 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
     postLogoutRedirectUri: `${base}/signed-out`,
   })
 
+  const cardReaderUrl = `http://localhost:${config.demo.ports[3]}/card-reader/`
+  const kiosk = kioskAt(config.demo.ports[3])
   const links = [
     { name: demoNames.first, url: first },
     { name: demoNames.second, url: second },
@@ -117,8 +131,10 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
   return {
     gateway,
     phoneUrl: phone,
-    cardReaderUrl: `http://localhost:${config.demo.ports[3]}/card-reader/`,
+    cardReaderUrl,
     cardReader,
+    kioskUrl: kiosk,
+    cardDevices: { roots, terminals },
     links,
     async start() {
       const insurance = createStandardClient({
@@ -154,12 +170,27 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
           phoneUrl: phone,
         }),
       ])
+      const selfService = relyingParty({
+        url: kiosk,
+        name: demoNames.kiosk,
+        client: createStandardClient({
+          ...addresses(kiosk),
+          clientId: 'self-service',
+          secret: kioskSecret,
+          scope: 'openid profile',
+          algorithm: 'SGD_SM3_SM2',
+        }),
+        otherUrl: first,
+        phoneUrl: cardReaderUrl,
+        phoneLabel: '放身份证 The card reader',
+      })
       const others = [
         await listen(phonePage(gateway), phonePort),
-        await listen(demoServices(config, cardReader), servicesPort),
+        await listen(demoServices(config, cardReader, { kiosk: selfService }), servicesPort),
       ]
       const { terminalPort } = config.demo
-      const place = { directory: resolve(config.keys.directory, 'demo'), issuer, services: links, reader: cardReader }
+      const services = [{ name: demoNames.kiosk, url: `${kiosk}/` }]
+      const place = { directory: keys, issuer, services, reader: cardReader }
       const terminal =
         typeof terminalPort === 'number' ? await startTerminal({ ...place, port: terminalPort }) : undefined
       return {
@@ -192,6 +223,7 @@ export function settleDemoApplications(settings: CitySettings): (input: unknown)
   const [first, second] = demo.ports.map((port) => `http://localhost:${port}`) as [string, string, string]
   const keyFile = (name: string) => resolve(keys.directory, 'demo', name)
   const places: Readonly<Record<string, object>> = {
+    'self-service': { ...addressesAt(kioskAt(demo.ports[3])), credential: { secretFile: keyFile(kioskSecretFile) } },
     'social-insurance': { ...addressesAt(first), credential: { secretFile: keyFile(secretFile) } },
     property: { ...addressesAt(second), algorithm, credential: { jwksFile: keyFile(publicKeysFile(algorithm)) } },
   }

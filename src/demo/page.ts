@@ -43,6 +43,9 @@ interface Shown {
   readonly error?: string
   readonly otherUrl: string
   readonly phoneUrl: string
+  readonly phoneLabel?: string
+  /** The path under which the application answers. */
+  readonly base: string
 }
 
 /** Even a demo shows a number and a phone masked. */
@@ -64,13 +67,13 @@ function facts({ idToken, algorithm, claims, userinfo }: SignedInCitizen): strin
   return `${shown.join('')}<details><summary>ID token</summary><code id="id-token">${escaped(idToken)}</code></details>`
 }
 
-export function demoPage({ name, citizen, error, otherUrl, phoneUrl }: Shown): string {
+export function demoPage({ name, citizen, error, otherUrl, phoneUrl, phoneLabel, base }: Shown): string {
   const body = citizen
     ? `<p>已登录。Signed in.</p><dl id="citizen">${facts(citizen)}</dl>
-       <nav><a href="${escaped(otherUrl)}">去另一个应用 The other application</a><a href="/logout">退出登录 Sign out</a></nav>`
+       <nav><a href="${escaped(otherUrl)}">去另一个应用 The other application</a><a href="${base}/logout">退出登录 Sign out</a></nav>`
     : `${error === undefined ? '' : `<p role="alert">没有登录成功（${escaped(error)}）。 Not signed in.</p>`}
-       <p><a class="do" href="/login">用一号登录 Sign in with Yihao</a></p>
-       <nav><a href="${escaped(otherUrl)}">去另一个应用 The other application</a><a href="${escaped(phoneUrl)}" target="_blank">看短信 The phone</a></nav>`
+       <p><a class="do" href="${base}/login">用一号登录 Sign in with Yihao</a></p>
+       <nav><a href="${escaped(otherUrl)}">去另一个应用 The other application</a><a href="${escaped(phoneUrl)}" target="_blank">${phoneLabel ?? '看短信 The phone'}</a></nav>`
   return demoDocument(
     name.zh,
     `<h1>${escaped(name.zh)}</h1><p class="sub">${escaped(name.en)} · 演示应用 demo application</p>${body}`,

@@ -14,12 +14,14 @@ export interface RelyingParty {
   close(): Promise<void>
 }
 
-interface Settings {
-  readonly port: number
+interface Site {
+  /** Where it answers: at a port of its own, or under a path of another site. */
+  readonly url: string
   readonly name: DemoText
   readonly client: DemoClient
   readonly otherUrl: string
   readonly phoneUrl: string
+  readonly phoneLabel?: string
 }
 
 interface Session {
@@ -41,10 +43,12 @@ export const closed = (server: Server): Promise<void> =>
     server.closeAllConnections()
   })
 
-export async function startRelyingParty({ port, name, client, otherUrl, phoneUrl }: Settings): Promise<RelyingParty> {
+export function relyingParty({ url, client, ...site }: Site): express.Express {
   const sessions = new Map<string, Session>()
-  const cookie = `demo-${port}`
-  const url = `http://localhost:${port}`
+  const { port, pathname } = new URL(url)
+  const base = pathname.replace(/\/$/, '')
+  const cookie = `demo-${port}${base.replaceAll('/', '-')}`
+  const shown = { ...site, base }
 
   const sessionId = (request: Request): string | undefined =>
     (request.headers.cookie ?? '')
@@ -63,7 +67,7 @@ export async function startRelyingParty({ port, name, client, otherUrl, phoneUrl
 
   app.get('/', (request, response) => {
     const { citizen } = sessions.get(sessionId(request) ?? '') ?? {}
-    response.type('html').send(demoPage({ name, citizen, otherUrl, phoneUrl }))
+    response.type('html').send(demoPage({ ...shown, citizen }))
   })
 
   app.get('/login', async (_request, response) => {
@@ -75,22 +79,22 @@ export async function startRelyingParty({ port, name, client, otherUrl, phoneUrl
   app.get('/callback', async (request, response) => {
     const id = sessionId(request) ?? ''
     const { started } = sessions.get(id) ?? {}
-    if (!started) return response.redirect(303, '/')
+    if (!started) return response.redirect(303, `${base}/`)
     sessions.delete(id)
     const error = request.query['error']
-    if (typeof error === 'string') return response.type('html').send(demoPage({ name, error, otherUrl, phoneUrl }))
+    if (typeof error === 'string') return response.type('html').send(demoPage({ ...shown, error }))
     keep(response, { citizen: await client.finish(new URL(request.originalUrl, url), started) })
-    response.redirect(303, '/')
+    response.redirect(303, `${base}/`)
   })
 
   app.get('/logout', async (request, response) => {
     const { citizen } = sessions.get(sessionId(request) ?? '') ?? {}
-    response.redirect(303, citizen ? await client.logoutUrl(citizen.idToken) : '/')
+    response.redirect(303, citizen ? await client.logoutUrl(citizen.idToken) : `${base}/`)
   })
 
   app.get('/signed-out', (request, response) => {
     sessions.delete(sessionId(request) ?? '')
-    response.redirect(303, '/')
+    response.redirect(303, `${base}/`)
   })
 
   app.post('/backchannel-logout', express.urlencoded({ extended: false }), async (request, response) => {
@@ -104,9 +108,17 @@ export async function startRelyingParty({ port, name, client, otherUrl, phoneUrl
     response
       .status(400)
       .type('html')
-      .send(demoPage({ name, error: 'refused', otherUrl, phoneUrl }))
+      .send(demoPage({ ...shown, error: 'refused' }))
   })
 
-  const server = await listen(app, port)
+  return app
+}
+
+export async function startRelyingParty({
+  port,
+  ...site
+}: Omit<Site, 'url'> & { readonly port: number }): Promise<RelyingParty> {
+  const url = `http://localhost:${port}`
+  const server = await listen(relyingParty({ ...site, url }), port)
   return { url, close: () => closed(server) }
 }

@@ -5,12 +5,12 @@
 import express, { type Express, type Router } from 'express'
 import type { CitySettings } from './city.ts'
 import { populationFile } from './cast.ts'
-import { createCtidService } from './ctid-service.ts'
 import { createDesk } from './fake-reader/desk.ts'
 import type { FakeReader } from './fake-reader/sam.ts'
+import { createFaceService } from './face-service.ts'
+import { createCtidService } from './ctid-service.ts'
 import { createNation } from './nation.ts'
 import { createProvince } from './province.ts'
-import { createFaceService } from './face-service.ts'
 import { sharedSecret } from './shared-secrets.ts'
 
 /** @returns the simulators by the path under which they answer */
@@ -19,16 +19,22 @@ function simulators({ issuer, keys, demo }: CitySettings, cardReader: FakeReader
   const url = `http://localhost:${demo.ports[3]}`
   return {
     'card-reader': createDesk(cardReader, populationFile),
+    face: createFaceService({ issuer, url: `${url}/face`, key: Buffer.from(secretOf('face'), 'base64url') }),
     ctid: createCtidService({ issuer, key: Buffer.from(secretOf('ctid'), 'base64url') }),
     province: createProvince({ issuer, url: `${url}/province`, secret: secretOf('province') }),
     nation: createNation({ issuer, secret: secretOf('nation') }),
-    face: createFaceService({ issuer, url: `${url}/face`, key: Buffer.from(secretOf('face'), 'base64url') }),
   }
 }
 
-export function demoServices(settings: CitySettings, cardReader: FakeReader): Express {
+/** @param sites applications that answer under a path here */
+export function demoServices(
+  settings: CitySettings,
+  cardReader: FakeReader,
+  sites: Readonly<Record<string, Express>> = {},
+): Express {
   const app = express()
   app.disable('x-powered-by')
-  for (const [path, router] of Object.entries(simulators(settings, cardReader))) app.use(`/${path}`, router)
+  for (const [path, router] of Object.entries({ ...simulators(settings, cardReader), ...sites }))
+    app.use(`/${path}`, router)
   return app
 }

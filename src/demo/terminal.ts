@@ -40,7 +40,7 @@ export async function terminalCredentials(directory: string): Promise<void> {
     id: demoTerminal,
     name: { zh: '演示自助终端', en: 'Demo terminal' },
     place: '示例市政务服务大厅',
-    channel: 'web',
+    channel: 'kiosk',
     sam: fakeSam,
     certificate: `sm3:${sm3(raw).toString('hex')}`,
     status: 'active',

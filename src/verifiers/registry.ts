@@ -5,13 +5,15 @@
 import type { Config } from '#src/config.ts'
 import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
-import { openCtidVerifier } from './ctid/open.ts'
 import { createIdCardVerifier } from './id-card/index.ts'
 import type { CardDevices } from './id-card/terminals.ts'
 import { openCertificateVerifier } from './certificate/open.ts'
 import { createFaceVerifier } from './face/index.ts'
 import { openFaceSessions } from './face/open.ts'
+import { openCtidVerifier } from './ctid/open.ts'
 import { guarded } from './guard.ts'
+import type { BackEnd } from './own/declared.ts'
+import { createOwnVerifier } from './own/index.ts'
 import { siteOf } from './passkey/answers.ts'
 import { createPasskeyVerifier } from './passkey/index.ts'
 import type { PasskeyStore } from './passkey/store.ts'
@@ -37,6 +39,8 @@ export interface VerifierParts {
   readonly onCopied: (person: string) => Promise<void>
   /** Hears what went wrong behind a sign-in that goes on. */
   readonly onFault?: (error: unknown) => void
+  /** The modules of `verifiers.own` (`own/module.ts`). */
+  readonly ownModules: ReadonlyMap<string, BackEnd>
 }
 
 const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = {
@@ -54,8 +58,6 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
     return createIdCardVerifier({ ...verifiers.idCard, ...cardDevices, macs: codeMacs })
   },
   certificate: ({ config, codeMacs }) => openCertificateVerifier(config, codeMacs),
-  ctid: ({ config, codeMacs }) => openCtidVerifier('ctid', config, codeMacs),
-  'ctid-face': ({ config, codeMacs }) => openCtidVerifier('ctid-face', config, codeMacs),
   face({ config: { verifiers }, codeMacs: macs, onFault = () => undefined }) {
     if (!verifiers.face)
       throw new AppError('config_invalid', { detail: 'verifiers.face: is missing; see config/README.md' })
@@ -63,11 +65,17 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
     const verifier = createFaceVerifier({ sessions: openFaceSessions(service), consent, validity, macs, onFault })
     return guarded(verifier, { failures: breaker.failures, pauseMs: breaker.pause * 1000 })
   },
+  ctid: ({ config, codeMacs }) => openCtidVerifier('ctid', config, codeMacs),
+  'ctid-face': ({ config, codeMacs }) => openCtidVerifier('ctid-face', config, codeMacs),
 }
 
 /** Those whose names the settings choose: each gives the verifier of a name that is its own. */
 const families: readonly ((name: string, parts: VerifierParts) => Verifier | undefined)[] = [
   (name, { config, codeMacs }) => openUpstreamVerifier(name, config, codeMacs),
+  (name, { config: { verifiers }, codeMacs, ownModules }) => {
+    const settings = Object.hasOwn(verifiers.own, name) ? verifiers.own[name] : undefined
+    return settings && createOwnVerifier(name, settings, { macs: codeMacs, modules: ownModules })
+  },
 ]
 
 const named = (name: string, parts: VerifierParts): Verifier | undefined => {
@@ -87,6 +95,13 @@ export type Verifiers = ReadonlyMap<string, Verifier>
 /** Builds what the channels name. @throws AppError `config_invalid` for a name nobody knows */
 export function createVerifiers(names: Iterable<string>, parts: VerifierParts): Verifiers {
   const verifiers = new Map<string, Verifier>()
+  const { own, upstream } = parts.config.verifiers
+  for (const [family, members] of Object.entries({ own, upstream }))
+    for (const name of Object.keys(members))
+      if (Object.hasOwn(factories, name) || (family === 'own' && Object.hasOwn(upstream, name)))
+        throw new AppError('config_invalid', {
+          detail: `verifiers.${family}.${name}: there is one of this name; choose another`,
+        })
   for (const name of new Set(names)) {
     const verifier = named(name, parts)
     if (!verifier) throw new AppError('config_invalid', { detail: `channels: there is no verifier ${name}` })

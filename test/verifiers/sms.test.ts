@@ -208,11 +208,15 @@ describe('the outbox gateway', () => {
 
 describe('the registry of verifiers', () => {
   const parts = {
-    config: { city: { name: city }, verifiers: { sms: { ...settings, breaker: { failures: 5, pause: 30 } } } } as never,
+    config: {
+      city: { name: city },
+      verifiers: { sms: { ...settings, breaker: { failures: 5, pause: 30 } }, own: {} },
+    } as never,
     codeMacs: settings.macs,
     smsGateway: createOutboxGateway(),
     passkeys: undefined as never,
     onCopied: async () => undefined,
+    ownModules: new Map(),
   }
 
   it('builds what the channels name, once', () => {

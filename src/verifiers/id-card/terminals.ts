@@ -68,10 +68,10 @@ const namesIn = (directory: string): readonly string[] =>
 const faulty = (file: string, what: string, cause?: unknown) =>
   new AppError('config_invalid', { detail: `${file}: ${what}`, cause })
 
-function readTerminal(file: string, prepare: (input: unknown) => unknown): Terminal {
+function readTerminal(file: string): Terminal {
   let input: unknown
   try {
-    input = prepare(JSON.parse(readFileSync(file, 'utf8')))
+    input = JSON.parse(readFileSync(file, 'utf8'))
   } catch (cause) {
     throw faulty(file, (cause as Error).message, cause)
   }
@@ -85,15 +85,11 @@ function readTerminal(file: string, prepare: (input: unknown) => unknown): Termi
  * @param channels the channels that there are
  * @throws AppError `config_invalid` naming the file and what is wrong
  */
-export function readTerminals(
-  directory: string,
-  channels: ReadonlySet<string>,
-  prepare = (input: unknown) => input,
-): readonly Terminal[] {
+export function readTerminals(directory: string, channels: ReadonlySet<string>): readonly Terminal[] {
   const owners = new Map<string, string>()
   return namesIn(directory).map((name) => {
     const file = join(directory, name)
-    const terminal = readTerminal(file, prepare)
+    const terminal = readTerminal(file)
     if (!channels.has(terminal.channel)) throw faulty(file, `channel: there is no channel ${terminal.channel}`)
     for (const owned of ['sam', 'certificate'] as const) {
       const key = `${owned} ${terminal[owned]}`
@@ -123,15 +119,13 @@ interface Following {
   readonly directory: string
   readonly channels: ReadonlySet<string>
   readonly onFault: (error: unknown) => void
-  /** Changes what a file says before it is checked (the demo city's certificates). */
-  readonly prepare?: ((input: unknown) => unknown) | undefined
   readonly lookEveryMs?: number
 }
 
 /** @throws AppError `config_invalid` where a file is faulty at the start, or the directory cannot be read */
 export function followTerminals(following: Following): Terminals & { stop(): void } {
-  const { directory, channels, onFault, prepare, lookEveryMs = 2_000 } = following
-  const take = () => new Map(readTerminals(directory, channels, prepare).map((terminal) => [terminal.id, terminal]))
+  const { directory, channels, onFault, lookEveryMs = 2_000 } = following
+  const take = () => new Map(readTerminals(directory, channels).map((terminal) => [terminal.id, terminal]))
   let mark = markOf(directory)
   let known: ReadonlyMap<string, Terminal>
   try {
