@@ -60,7 +60,7 @@ def aliyun(request, body):
         session, url = make('aliyun', query, query['CertName'])
         return answered('200', {} if mode == 'empty' else {'CertifyId': session, 'CertifyUrl': url})
     if query['CertifyId'] not in sessions['aliyun'] or mode == 'gone':
-        return answered('404')
+        return answered('424')
     if action == 'DeleteFaceVerifyResult':
         right = query['DeleteAfterQuery'] == 'Y' and mode != 'undeleted'
         return answered('200', {'CertifyId': query['CertifyId'], 'DeleteResult': 'Y' if right else 'N'})

@@ -33,7 +33,7 @@ const kinds: readonly DocumentKind[] = ['resident-id-card', 'hk-macao-taiwan-res
 /** Codes that speak of this person: what he gave is malformed, or he failed too often today. */
 const ofThisPerson: ReadonlySet<string> = new Set(['401', '418'])
 /** A session that is not there, or no more. */
-const unknown: ReadonlySet<string> = new Set(['404', '424'])
+const unknown: ReadonlySet<string> = new Set(['406', '424'])
 
 const code = z.union([z.string(), z.number()]).transform(String)
 const answerSchema = z.object({ Code: code, ResultObject: z.unknown() })
