@@ -61,6 +61,8 @@ const beyondInput: ReadonlySet<string> = new Set([
   'method_used',
   'method_exhausted',
   'method_missing',
+  'card_expired',
+  'card_not-yet-valid',
   'consent_missing',
   'link_missing',
   'passkey_refused',

@@ -145,6 +145,7 @@ describe('an identity card in a browser', function () {
     await read()
     await page.waitForSelector('.summary')
     assert.equal((await whys()).at(-1), 'card-expired')
+    assert.match((await page.textContent('.summary')) ?? '', /这张证件已经过了有效期/)
 
     const file = join(city.terminalRows, 'demo-terminal.json')
     const row = readFileSync(file, 'utf8')
