@@ -247,7 +247,7 @@ describe('the start page of a terminal in a browser', function () {
       await hands.setViewportSize({ width: 1366, height: 768 })
       if (pictures !== undefined) await hands.screenshot({ path: join(pictures, 'terminal-hands.png') })
       await page.click('form[data-device=id-card] button')
-      await page.waitForFunction(`document.querySelector('[data-progress]')?.textContent.includes('请取走身份证')`)
+      await page.locator('[data-progress]', { hasText: '请取走身份证' }).waitFor()
       // Not taken: the terminal asks for it once the citizen has gone.
       await page.goto(city.terminal ?? '')
       await page.waitForSelector('#take[open]')
