@@ -19,6 +19,8 @@ import { createSmHighClient } from './sm-high-client.ts'
 import { createFakeReader, type FakeReader } from './fake-reader/sam.ts'
 import { createStandardClient } from './standard-client.ts'
 import { startTerminal, terminalCredentials } from './terminal.ts'
+import { createTokenAgent } from './token-agent.ts'
+import { openTokens } from './tokens.ts'
 
 const demoNames = {
   first: { zh: '社保查询', en: 'Social insurance records' },
@@ -108,6 +110,7 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
   )
   const keys = resolve(config.keys.directory, 'demo')
   await terminalCredentials(keys)
+  const tokens = await openTokens(keys)
   const cardReader = createFakeReader()
   makeSharedSecrets(config.keys.directory)
   const gateway = createOutboxGateway()
@@ -182,7 +185,10 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
       })
       const others = [
         await listen(phonePage(gateway), phonePort),
-        await listen(demoServices(config, cardReader, { kiosk: selfService }), servicesPort),
+        await listen(
+          demoServices(config, cardReader, { kiosk: selfService, token: createTokenAgent(issuer, tokens) }),
+          servicesPort,
+        ),
       ]
       const { terminalPort } = config.demo
       const services = [{ name: demoNames.kiosk, url: `${kiosk}/` }]

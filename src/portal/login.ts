@@ -15,6 +15,7 @@ import { maskName } from '#src/identity/name.ts'
 import { groupPhone, maskPhone } from '#src/identity/phone.ts'
 import type { Step } from '#src/login/attempt.ts'
 import { reachable } from '#src/login/policy.ts'
+import type { Linking } from '#src/login/linking.ts'
 import type { SignIn } from '#src/login/sign-in.ts'
 import type { Standing } from '#src/login/steps.ts'
 import type { Visit } from '#src/login/visit.ts'
@@ -31,6 +32,7 @@ export interface LoginParts {
   readonly passkeyRenew: number
   /** Whether one that a citizen adds by himself can reach level 3. */
   readonly passkeysAddable: boolean
+  readonly linking: Pick<Linking, 'isFresh'>
   /** What the settings call the methods. */
   readonly labels: Config['methods']
   /** Windows where a vendor's card reader fills in name and number. */
@@ -52,6 +54,10 @@ const beyondInput: ReadonlySet<string> = new Set([
   'code_failures_day',
   'code_busy',
   'proof_unavailable',
+  'person_mismatch',
+  'person_taken',
+  'person_renamed',
+  'person_renumbered',
   'proof_too-often',
   'method_refused',
   'method_expired',
@@ -77,7 +83,7 @@ const coded: ReadonlySet<string> = new Set<DocumentKind>([
 
 function visitFor(request: Request, interaction: Interaction, device: string | undefined): Visit {
   const { locale, size, reference, address } = visitOf(request)
-  const { accountId, level, grants } = interaction
+  const { accountId, level, since, grants } = interaction
   return {
     uid: interaction.uid,
     application: interaction.application.id,
@@ -89,7 +95,9 @@ function visitFor(request: Request, interaction: Interaction, device: string | u
     reference,
     address,
     device,
-    ...(accountId === undefined ? {} : { session: { person: accountId, level } }),
+    ...(accountId === undefined || since === undefined
+      ? {}
+      : { session: { person: accountId, level, since: since * 1000 } }),
     numberByLaw: grants.some(({ claim, basis }) => claim === 'id_number' && basis === 'duty'),
   }
 }
@@ -140,6 +148,7 @@ export function loginPages({
   deviceCookie,
   passkeyRenew,
   passkeysAddable,
+  linking,
   labels,
   prefill: prefillSettings,
   now,
@@ -175,7 +184,7 @@ export function loginPages({
     const ordinary: ReturnType<typeof provePage> = { view: step, ...(prefill ? { connects: [prefill.origin] } : {}) }
     const page = step !== 'prove' ? ordinary : method && provePage(method)
     if (!open || !page) return goOn(request, response, visit)
-    const shown = methodsShown(standing, visit, labels)
+    const shown = methodsShown(standing, visit, { labels, isFresh: linking.isFresh })
     pages.send(request, response, {
       ...page,
       data: { ...dataFor(step, interaction, standing, visit, now()), ...shown, prefill, passkeyRenew, passkeysAddable },

@@ -10,8 +10,7 @@ import type { CardDevices } from './id-card/terminals.ts'
 import { openCertificateVerifier } from './certificate/open.ts'
 import { createFaceVerifier } from './face/index.ts'
 import { openFaceSessions } from './face/open.ts'
-import { createCtidVerifier, type CtidName } from './ctid/index.ts'
-import { askerOf } from './ctid/signing.ts'
+import { openCtidVerifier } from './ctid/open.ts'
 import { guarded } from './guard.ts'
 import type { BackEnd } from './own/declared.ts'
 import { createOwnVerifier } from './own/index.ts'
@@ -20,8 +19,7 @@ import { createPasskeyVerifier } from './passkey/index.ts'
 import type { PasskeyStore } from './passkey/store.ts'
 import type { SmsGateway } from './sms/gateway.ts'
 import { createSmsVerifier, createVoiceVerifier } from './sms/index.ts'
-import { createUpstreamVerifier } from './upstream/index.ts'
-import { openPlatform } from './upstream/open.ts'
+import { openUpstreamVerifier } from './upstream/open.ts'
 import type { Verifier } from './verifier.ts'
 
 export interface VerifierParts {
@@ -45,16 +43,6 @@ export interface VerifierParts {
   readonly ownModules: ReadonlyMap<string, BackEnd>
 }
 
-/** `ctid` (网证, 网证+口令) and `ctid-face` (with a face beside it) are one service in two modes. */
-const ctid =
-  (name: CtidName) =>
-  ({ config: { verifiers }, codeMacs }: VerifierParts): Verifier => {
-    if (!verifiers.ctid) throw new AppError('config_invalid', { detail: 'verifiers.ctid: is missing' })
-    const { breaker, ...settings } = verifiers.ctid
-    const verifier = createCtidVerifier(name, { ...settings, macs: codeMacs, ask: askerOf(settings, Date.now) })
-    return guarded(verifier, { failures: breaker.failures, pauseMs: breaker.pause * 1000 })
-  }
-
 const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = {
   sms({ config: { city, verifiers }, codeMacs, smsGateway }) {
     return createSmsVerifier({ ...verifiers.sms, macs: codeMacs, gateway: smsGateway, city: city.name })
@@ -77,25 +65,13 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
     const verifier = createFaceVerifier({ sessions: openFaceSessions(service), consent, validity, macs, onFault })
     return guarded(verifier, { failures: breaker.failures, pauseMs: breaker.pause * 1000 })
   },
-  ctid: ctid('ctid'),
-  'ctid-face': ctid('ctid-face'),
-}
-
-/** Platforms above the city. */
-const upstream = (name: string, { config, codeMacs }: VerifierParts): Verifier | undefined => {
-  const settings = Object.hasOwn(config.verifiers.upstream, name) ? config.verifiers.upstream[name] : undefined
-  if (!settings) return undefined
-  const { failures, pause } = settings.breaker
-  const { issuer } = config
-  const verifier = createUpstreamVerifier(name, {
-    ...{ settings, platform: openPlatform(settings), issuer, macs: codeMacs },
-  })
-  return guarded(verifier, { failures, pauseMs: pause * 1000 })
+  ctid: ({ config, codeMacs }) => openCtidVerifier('ctid', config, codeMacs),
+  'ctid-face': ({ config, codeMacs }) => openCtidVerifier('ctid-face', config, codeMacs),
 }
 
 /** Those whose names the settings choose: each gives the verifier of a name that is its own. */
 const families: readonly ((name: string, parts: VerifierParts) => Verifier | undefined)[] = [
-  upstream,
+  (name, { config, codeMacs }) => openUpstreamVerifier(name, config, codeMacs),
   (name, { config: { verifiers }, codeMacs, ownModules }) => {
     const settings = Object.hasOwn(verifiers.own, name) ? verifiers.own[name] : undefined
     return settings && createOwnVerifier(name, settings, { macs: codeMacs, modules: ownModules })
@@ -119,11 +95,13 @@ export type Verifiers = ReadonlyMap<string, Verifier>
 /** Builds what the channels name. @throws AppError `config_invalid` for a name nobody knows */
 export function createVerifiers(names: Iterable<string>, parts: VerifierParts): Verifiers {
   const verifiers = new Map<string, Verifier>()
-  for (const name of Object.keys(parts.config.verifiers.own))
-    if (Object.hasOwn(factories, name))
-      throw new AppError('config_invalid', {
-        detail: `verifiers.own.${name}: there is one of this name; choose another`,
-      })
+  const { own, upstream } = parts.config.verifiers
+  for (const [family, members] of Object.entries({ own, upstream }))
+    for (const name of Object.keys(members))
+      if (Object.hasOwn(factories, name) || (family === 'own' && Object.hasOwn(upstream, name)))
+        throw new AppError('config_invalid', {
+          detail: `verifiers.${family}.${name}: there is one of this name; choose another`,
+        })
   for (const name of new Set(names)) {
     const verifier = named(name, parts)
     if (!verifier) throw new AppError('config_invalid', { detail: `channels: there is no verifier ${name}` })

@@ -1,6 +1,6 @@
 /** 国家网络身份认证, the province and the nation in a browser, from the demo pages: each signs in, and all end in one account. */
 import { strict as assert } from 'node:assert'
-import { accessibilityFaults, openChromium, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
+import { openChromium, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
 import { personOf } from '../support/citizen.ts'
 import { startCity, type City } from '../support/demo-city.ts'
 import { giveDocument, provePhone } from '../support/stations.ts'
