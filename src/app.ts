@@ -196,6 +196,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
   })
   const { links, linking, ownership } = wireAccounts({
     ...{ artifacts, directory, recorder, notices: citizenNotices, pairwiseMac: keys.pairwiseMac, now },
+    freshness: config.verifiers.passkey.freshness,
     endPasskeys: passkeys.endAll,
     endSessions: (person, below) => (below === undefined ? sessions.end(person) : sessions.endBelow(person, below)),
     hidePast: (person) => Promise.all([notices.withdrawAll(person), releases.hide(person)]),

@@ -47,7 +47,6 @@ async function demoCity(config: Config) {
     voiceGateway: city.gateway,
     prepareApplication: settleDemoApplications(config),
     links: city.links,
-    cardDevices: city.cardDevices,
   }
   return { city, settings, overrides }
 }

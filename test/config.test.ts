@@ -288,6 +288,13 @@ describe('The configuration', () => {
     )
   })
 
+  it('reads no cards without the certificates that vouch for terminals, nor over an open wire', () => {
+    const said = (change: object) => faults((all) => Object.assign(all['verifiers']?.['idCard'] as object, change))
+    assert.match(said({ roots: undefined }).join(), /^verifiers\.idCard\.roots: is missing/)
+    assert.match(said({ agent: 'http://10.0.0.7:17080' }).join(), /^verifiers\.idCard\.agent: must be https/)
+    assert.deepEqual(said({ agent: 'https://terminal.city.gov.cn' }), [])
+  })
+
   it('takes no passkeys where the issuer is an address: they belong to a host name', () => {
     const said = (issuer: string, verifiers: readonly string[]) =>
       faults((all) => {

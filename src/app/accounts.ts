@@ -19,6 +19,7 @@ interface Parts {
   /** Those below a level, or all. */
   readonly endSessions: (person: string, below?: Level) => Promise<unknown>
   readonly hidePast: (person: string) => Promise<unknown>
+  readonly freshness: number
   readonly now: () => number
 }
 

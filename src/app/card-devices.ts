@@ -4,19 +4,12 @@ import type { Config } from '../config.ts'
 import type { Logger } from '../http/log.ts'
 import { followTerminals, readDeviceRoots, type CardDevices } from '../verifiers/id-card/terminals.ts'
 
-/** File and directory in place of those that the settings name: the demo city makes its own beside its keys. */
-export interface CardDeviceFiles {
-  readonly roots: string
-  readonly terminals: string
-}
-
 /** @returns nothing where no channel reads cards. @throws AppError `config_invalid` naming the file and the fault */
 export function wireCardDevices(
   { channels, verifiers }: Config,
-  files: CardDeviceFiles | undefined,
   log: Logger,
 ): (CardDevices & { stop(): void }) | undefined {
-  const { roots, terminals: directory } = { ...verifiers.idCard, ...files }
+  const { roots, terminals: directory } = verifiers.idCard
   if (roots === undefined || !Object.values(channels).some((row) => row.verifiers.includes('id-card'))) return undefined
   const terminals = followTerminals({
     directory: resolve(directory),

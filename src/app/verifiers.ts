@@ -8,14 +8,13 @@ import { loadModules } from '../verifiers/own/module.ts'
 import type { PasskeyStore } from '../verifiers/passkey/store.ts'
 import { createVerifiers, type VerifierParts, type Verifiers } from '../verifiers/registry.ts'
 import type { Verifier } from '../verifiers/verifier.ts'
-import { wireCardDevices, type CardDeviceFiles } from './card-devices.ts'
+import { wireCardDevices } from './card-devices.ts'
 import type { Gateways } from './gateways.ts'
 import { alarmOfCopies } from './passkeys.ts'
 
 /** What a caller may put in place of what the settings name. */
 export interface VerifierOverrides {
   readonly verifiers?: ReadonlyMap<string, Verifier>
-  readonly cardDevices?: CardDeviceFiles
 }
 
 interface Parts extends Pick<VerifierParts, 'codeMacs'> {
@@ -35,7 +34,7 @@ export async function wireVerifiers(
   overrides: VerifierOverrides,
   { channels, gateways, passkeyStore, recorder, log, now, codeMacs, onFault }: Parts,
 ): Promise<{ readonly verifiers: Verifiers; stop(): void }> {
-  const cardDevices = wireCardDevices(config, overrides.cardDevices, log)
+  const cardDevices = wireCardDevices(config, log)
   const verifiers = createVerifiers(
     [...channels.values()].flatMap((channel) => channel.verifiers),
     {

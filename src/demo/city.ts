@@ -18,7 +18,9 @@ import { makeSharedSecrets } from './shared-secrets.ts'
 import { createSmHighClient } from './sm-high-client.ts'
 import { createFakeReader, type FakeReader } from './fake-reader/sam.ts'
 import { createStandardClient } from './standard-client.ts'
-import { startTerminal, terminalCredentials, terminalFiles } from './terminal.ts'
+import { startTerminal, terminalCredentials } from './terminal.ts'
+import { createTokenAgent } from './token-agent.ts'
+import { openTokens } from './tokens.ts'
 
 const demoNames = {
   first: { zh: '社保查询', en: 'Social insurance records' },
@@ -35,8 +37,6 @@ export interface DemoCity {
   readonly cardReader: FakeReader
   /** The application on the terminal. */
   readonly kioskUrl: string
-  /** Who vouches for the terminal, and its row. */
-  readonly cardDevices: { readonly roots: string; readonly terminals: string }
   /** Starts the applications; the server must listen by then. */
   start(): Promise<{ close(): Promise<void>; readonly terminalUrl?: string }>
 }
@@ -110,7 +110,7 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
   )
   const keys = resolve(config.keys.directory, 'demo')
   await terminalCredentials(keys)
-  const { root: roots, rows: terminals } = terminalFiles(keys)
+  const tokens = await openTokens(keys)
   const cardReader = createFakeReader()
   makeSharedSecrets(config.keys.directory)
   const gateway = createOutboxGateway()
@@ -134,7 +134,6 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
     cardReaderUrl,
     cardReader,
     kioskUrl: kiosk,
-    cardDevices: { roots, terminals },
     links,
     async start() {
       const insurance = createStandardClient({
@@ -186,7 +185,10 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
       })
       const others = [
         await listen(phonePage(gateway), phonePort),
-        await listen(demoServices(config, cardReader, { kiosk: selfService }), servicesPort),
+        await listen(
+          demoServices(config, cardReader, { kiosk: selfService, token: createTokenAgent(issuer, tokens) }),
+          servicesPort,
+        ),
       ]
       const { terminalPort } = config.demo
       const services = [{ name: demoNames.kiosk, url: `${kiosk}/` }]

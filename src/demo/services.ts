@@ -26,11 +26,11 @@ function simulators({ issuer, keys, demo }: CitySettings, cardReader: FakeReader
   }
 }
 
-/** @param sites applications that answer under a path here */
+/** @param sites what else answers under a path here: applications, the agent of the tokens */
 export function demoServices(
   settings: CitySettings,
   cardReader: FakeReader,
-  sites: Readonly<Record<string, Express>> = {},
+  sites: Readonly<Record<string, Express | Router>> = {},
 ): Express {
   const app = express()
   app.disable('x-powered-by')

@@ -32,8 +32,8 @@ export async function terminalCredentials(directory: string): Promise<void> {
   if (!existsSync(certificate)) {
     const made = await newDevice(demoTerminal)
     writeFileSync(root, made.root)
-    writeFileSync(key, made.device.key, { mode: 0o600 })
-    writeFileSync(certificate, made.device.certificate)
+    writeFileSync(key, made.key, { mode: 0o600 })
+    writeFileSync(certificate, made.certificate)
   }
   const { raw } = new X509Certificate(readFileSync(certificate))
   const row = {

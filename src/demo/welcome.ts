@@ -21,6 +21,13 @@ export async function welcome(config: Config, city: DemoCity): Promise<string> {
      The code arrives on the demo phone: ${city.phoneUrl}
   3. Open ${second?.url}   ${second?.name.zh} ${second?.name.en} (${config.crypto.policy === 'sm-only' ? 'SM2' : 'ES256'}):
      you are signed in already. Sign out in one, and both have forgotten you.
-
+${config.demo.terminalPort ? terminalSays(config.demo.terminalPort, city.cardReaderUrl) : ''}
 `
 }
+
+const terminalSays = (
+  port: number,
+  reader: string,
+): string => `  4. A self-service terminal with a card reader stands at http://127.0.0.1:${port}/
+     Put the cards of the synthetic citizens on it at ${reader}
+`

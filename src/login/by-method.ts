@@ -41,7 +41,7 @@ interface Dependencies {
   readonly steps: Steps
   readonly challenges: MethodChallenges
   readonly directory: Pick<Directory, 'open' | 'find'>
-  readonly linking: Pick<Linking, 'link'>
+  readonly linking: Pick<Linking, 'link' | 'isFresh'>
   readonly recorder: Pick<Recorder, 'record'>
   readonly now?: () => number
 }
@@ -170,7 +170,7 @@ export function createByMethod(deps: Dependencies): ByMethod {
         // Proven once already, it waits for the account; everything else begins anew.
         return attempts.save(visit.uid, { publicComputer: attempt.publicComputer, proofed: false, code })
       }
-      if (choice === 'session' && session && session.level >= 2) {
+      if (choice === 'session' && session && linking.isFresh(session)) {
         const person = await directory.find(session.person)
         if (person?.status === 'active' && attempt.challenge) {
           await linking.link(visit, code, person.id, session.level)

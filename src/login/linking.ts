@@ -13,6 +13,8 @@ import { trailOf, type Visit } from './visit.ts'
 
 export interface Linking {
   link(visit: Visit, code: KnownCode, person: string, level: Level): Promise<void>
+  /** May a code be linked to the session of this browser? A verified one, whose holder was there a moment ago. */
+  isFresh(session: NonNullable<Visit['session']>): boolean
   /** Of the account, each with the issuer's name. */
   of(person: string): Promise<readonly Link[]>
   /** The owner himself ends it; nothing where it is not his, or the only way into his account. */
@@ -25,10 +27,13 @@ interface Dependencies {
   readonly notices: Pick<CitizenNotices, 'tell'>
   readonly endSessions: (person: string) => Promise<unknown>
   readonly recorder: Pick<Recorder, 'record'>
+  /** Seconds after a sign-in in which ways to sign in may be added without another. */
+  readonly freshness: number
+  readonly now?: () => number
 }
 
 export function createLinking(deps: Dependencies): Linking {
-  const { links, directory, notices, endSessions, recorder } = deps
+  const { links, directory, notices, endSessions, recorder, freshness, now = Date.now } = deps
 
   const tell = async (person: string, event: 'link-added' | 'link-removed'): Promise<void> => {
     const citizen = await directory.byId(person)
@@ -58,6 +63,7 @@ export function createLinking(deps: Dependencies): Linking {
       await tell(person, 'link-added')
     },
 
+    isFresh: ({ level, since }) => level >= 2 && now() - since <= freshness * 1000,
     of: links.of,
 
     async unlink(person, id, trail) {

@@ -101,8 +101,11 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
     if (stored.attempt !== visit.uid || stored.verifier !== verifier.name) return refused('refused', 'foreign')
     const outcome = await reaching(visit, () => verifier.finish(claimOf(visit), stored.keep, answer))
     if (!outcome) return { refusal: { code: 'verifier_unavailable' }, why: 'unavailable' }
-    if (!outcome.ok)
-      return refused(outcome.reason === 'expired' ? 'expired' : 'refused', outcome.detail ?? outcome.reason)
+    if (!outcome.ok) {
+      const { reason, detail = reason, say } = outcome
+      const common = refused(reason === 'expired' ? 'expired' : 'refused', detail)
+      return say === undefined ? common : { ...common, refusal: { code: say } }
+    }
     const evidence = { ...outcome.evidence, level: sessionLevel(outcome.evidence.level, verifier.cap) }
     const recognised = await recognise(visit, evidence, code)
     if ('why' in recognised)

@@ -11,7 +11,7 @@ import type { KnownCode } from './attempt.ts'
 import type { Directory } from './directory.ts'
 import type { Links } from './links.ts'
 import { lacksNumber } from './policy.ts'
-import type { Proofing } from './proofing.ts'
+import type { Proofing, ProofingRefusal } from './proofing.ts'
 import { trailOf, type Visit } from './visit.ts'
 
 export type Recognised =
@@ -29,6 +29,10 @@ interface Dependencies {
 }
 
 type DocumentSubject = Extract<Evidence['subject'], { number: string }>
+
+/** The sentences of registering, but for those that speak of a phone and of what was typed. */
+const sentenceOf = (reason: ProofingRefusal) =>
+  `${reason === 'mismatch' || reason === 'taken' || reason === 'renamed' || reason === 'renumbered' ? 'person' : 'proof'}_${reason}`
 
 export function createRecognition({ directory, proofing, links, now = Date.now }: Dependencies): Recognition {
   /** As citizens' own input is read, so that one document is one text whoever names it. */
@@ -56,7 +60,7 @@ export function createRecognition({ directory, proofing, links, now = Date.now }
       signedIn,
       trail: trailOf(visit),
     })
-    if (!proofed.ok) return { why: proofed.reason, code: `proof_${proofed.reason}` }
+    if (!proofed.ok) return { why: proofed.reason, code: sentenceOf(proofed.reason) }
     return { evidence: { ...evidence, subject: { person: proofed.citizen.id } } }
   }
 

@@ -17,8 +17,8 @@ export interface Visit {
   readonly address: string
   /** What the browser brings to be known by; whether it is known, `devices` says. */
   readonly device?: string | undefined
-  /** The account that this browser is signed in to, and the level of that session. */
-  readonly session?: { readonly person: string; readonly level: Level } | undefined
+  /** The account that this browser is signed in to, the level of that session, and when it began, in milliseconds. */
+  readonly session?: { readonly person: string; readonly level: Level; readonly since: number } | undefined
   /** The application is granted the document's number by law, and this request asks for it. */
   readonly numberByLaw?: boolean | undefined
 }

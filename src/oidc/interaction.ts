@@ -30,6 +30,8 @@ export interface Interaction {
   readonly accountId?: string
   /** The level of its session. */
   readonly level: Level
+  /** When that session began, in seconds. */
+  readonly since?: number
   /** The granted claims this request asks for, each with its basis. */
   readonly grants: readonly ClaimGrant[]
 }
@@ -78,6 +80,11 @@ export function createInteractions(deps: Dependencies): Interactions {
     return session !== undefined && claimEnds.ended(session)
   }
 
+  const sinceOf = async (uid: string | undefined): Promise<{ since?: number }> => {
+    const session = uid === undefined ? undefined : await engine.current().Session.findByUid(uid)
+    return session?.loginTs === undefined ? {} : { since: session.loginTs }
+  }
+
   return {
     async find(request, response, uid) {
       const found = await gone(engine.current().interactionDetails(request, response))
@@ -97,6 +104,7 @@ export function createInteractions(deps: Dependencies): Interactions {
         asked: askedLevel(application, found.params),
         grants: grantsInForce(application, now()).filter(({ claim }) => asked.has(claim)),
         ...(found.session?.accountId === undefined ? {} : { accountId: found.session.accountId }),
+        ...(prompt === 'login' ? await sinceOf(found.session?.uid) : {}),
         level: levelOfAcr(found.session?.acr ?? '') ?? 1,
       }
     },

@@ -15,6 +15,7 @@ import { maskName } from '#src/identity/name.ts'
 import { groupPhone, maskPhone } from '#src/identity/phone.ts'
 import type { Step } from '#src/login/attempt.ts'
 import { reachable } from '#src/login/policy.ts'
+import type { Linking } from '#src/login/linking.ts'
 import type { SignIn } from '#src/login/sign-in.ts'
 import type { Standing } from '#src/login/steps.ts'
 import type { Visit } from '#src/login/visit.ts'
@@ -30,6 +31,7 @@ export interface LoginParts {
   readonly passkeyRenew: number
   /** Whether one that a citizen adds by himself can reach level 3. */
   readonly passkeysAddable: boolean
+  readonly linking: Pick<Linking, 'isFresh'>
   /** What the settings call the methods. */
   readonly labels: Config['methods']
   readonly now: () => number
@@ -49,12 +51,18 @@ const beyondInput: ReadonlySet<string> = new Set([
   'code_failures_day',
   'code_busy',
   'proof_unavailable',
+  'person_mismatch',
+  'person_taken',
+  'person_renamed',
+  'person_renumbered',
   'proof_too-often',
   'method_refused',
   'method_expired',
   'method_used',
   'method_exhausted',
   'method_missing',
+  'card_expired',
+  'card_not-yet-valid',
   'consent_missing',
   'link_missing',
   'passkey_refused',
@@ -72,7 +80,7 @@ const coded: ReadonlySet<string> = new Set<DocumentKind>([
 
 function visitFor(request: Request, interaction: Interaction, device: string | undefined): Visit {
   const { locale, size, reference, address } = visitOf(request)
-  const { accountId, level, grants } = interaction
+  const { accountId, level, since, grants } = interaction
   return {
     uid: interaction.uid,
     application: interaction.application.id,
@@ -84,7 +92,9 @@ function visitFor(request: Request, interaction: Interaction, device: string | u
     reference,
     address,
     device,
-    ...(accountId === undefined ? {} : { session: { person: accountId, level } }),
+    ...(accountId === undefined || since === undefined
+      ? {}
+      : { session: { person: accountId, level, since: since * 1000 } }),
     numberByLaw: grants.some(({ claim, basis }) => claim === 'id_number' && basis === 'duty'),
   }
 }
@@ -135,6 +145,7 @@ export function loginPages({
   deviceCookie,
   passkeyRenew,
   passkeysAddable,
+  linking,
   labels,
   now,
 }: LoginParts): Router {
@@ -167,7 +178,7 @@ export function loginPages({
     const open = step === 'low' ? standing.next === 'low' : reachable(step, standing.next, method)
     const page = step !== 'prove' ? { view: step } : method && provePage(method)
     if (!open || !page) return goOn(request, response, visit)
-    const shown = methodsShown(standing, visit, labels)
+    const shown = methodsShown(standing, visit, { labels, isFresh: linking.isFresh })
     pages.send(request, response, {
       ...page,
       data: { ...dataFor(step, interaction, standing, visit, now()), ...shown, passkeyRenew, passkeysAddable },

@@ -8,6 +8,7 @@ import { field, fields, parseForm, parseLargeForm } from '#src/http/input.ts'
 import type { Page, Pages } from '#src/http/pages.ts'
 import type { Channel } from '#src/channels/channel.ts'
 import type { Config } from '#src/config.ts'
+import type { Linking } from '#src/login/linking.ts'
 import type { SignIn } from '#src/login/sign-in.ts'
 import type { Standing } from '#src/login/steps.ts'
 import type { Visit } from '#src/login/visit.ts'
@@ -18,6 +19,8 @@ export interface MethodParts {
   readonly pages: Pages
   /** The visit of a sign-in that this browser holds. @throws AppError `attempt_gone` */
   readonly visiting: (request: Request, response: Response) => Promise<Visit | undefined>
+  /** May a code be linked to the session of this browser? */
+  readonly isFresh: Linking['isFresh']
   /** Sends the browser to where the attempt stands. */
   readonly goOn: (request: Request, response: Response, visit: Visit) => Promise<void>
 }
@@ -38,7 +41,7 @@ function described({ name, by, ...verifier }: Verifier, channel: Channel, labels
 export function methodsShown(
   { ways, method, attempt, first, people }: Standing,
   visit: Visit,
-  labels: Labels,
+  { labels, isFresh }: Pick<MethodParts, 'isFresh'> & { readonly labels: Labels },
 ): Readonly<Record<string, unknown>> {
   const { channel, locale, session } = visit
   const listed = ways.filter(({ name, by }) => name !== 'passkey' && by !== 'phone')
@@ -57,7 +60,7 @@ export function methodsShown(
     consent: consent && { receiver: consent.receiver[locale], version: consent.version },
     fields: attempt.form?.show['fields'] ?? [],
     numberByLaw: visit.numberByLaw === true || people.length > 0,
-    session: session !== undefined && session.level >= 2,
+    session: session !== undefined && isFresh(session),
   }
 }
 
@@ -80,7 +83,7 @@ function comingBack(state: unknown): { readonly uid: string; readonly challenge:
   return { uid, challenge }
 }
 
-export function methodPages({ signIn, pages, visiting, goOn }: MethodParts): Router {
+export function methodPages({ signIn, pages, visiting, goOn }: Omit<MethodParts, 'isFresh'>): Router {
   const router = Router()
 
   /** Something is done with a sign-in that is still one, and then it goes on where it stands. */

@@ -67,7 +67,13 @@ export type Refusal = 'mismatch' | 'expired' | 'foreign' | 'rejected'
 export type Outcome =
   | { readonly ok: true; readonly evidence: Evidence }
   /** `detail`: a stable code of what was wrong, for the audit trail alone. */
-  | { readonly ok: false; readonly reason: Refusal; readonly detail?: string }
+  | {
+      readonly ok: false
+      readonly reason: Refusal
+      readonly detail?: string
+      /** Code of the sentence (`fault.…`) that says more than that it went wrong, where its reader may know. */
+      readonly say?: string
+    }
 
 /**
  * How the citizen answers: with a code sent to his phone; by a device beside him that the page's script asks (a passkey,

@@ -1,6 +1,9 @@
 /** The start page of a terminal in a browser: what it says of the reader, the card left behind, nobody there any more. */
 import { strict as assert } from 'node:assert'
+import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { accessibilityFaults, openChromium, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
@@ -184,5 +187,39 @@ describe('the start page of a terminal in a browser', function () {
     await says('#status', /读卡器上有身份证/)
     await look('#take[open]')
     assert.deepEqual(faults, [])
+  })
+
+  it('has a card read for a page of the issuer, and for no other', async () => {
+    const pages = createServer((_request, response) => response.setHeader('content-type', 'text/html').end('<p>page'))
+    await once(pages.listen(0, 'localhost'), 'listening')
+    const { port } = pages.address() as AddressInfo
+    const issuer = `http://localhost:${port}`
+    const own = await startTerminalAgent({ directory: newDirectory(), settings: { issuer, wait: 10 } })
+    context = await browser.newContext()
+    page = await context.newPage()
+    complaints = []
+    const ask = (from: string) =>
+      page.goto(from).then(() =>
+        page.evaluate(async (url) => {
+          const headers = { 'content-type': 'application/json' }
+          const body = JSON.stringify({ nonce: 'n0nce-of-the-server-0123456789', attempt: 'a1' })
+          const answered = await fetch(url, { method: 'POST', headers, body }).catch(() => undefined)
+          return answered && ((await answered.json()) as { reading?: string; error?: string })
+        }, `${own.url}/reading`),
+      )
+    try {
+      own.fake.place({ text })
+      const state = `fetch('${own.url}/state').then((answered) => answered.json())`
+      await page.goto(issuer)
+      while (!((await page.evaluate(state)) as { card: boolean }).card) await pause(50)
+      assert.equal(await ask(`http://other.localhost:${port}`), undefined)
+      assert.ok(!own.fake.asked.includes('3001'), 'the card was read')
+      const { reading = '' } = (await ask(issuer)) ?? {}
+      assert.equal(reading.split('.').length, 3)
+    } finally {
+      await own.close()
+      pages.close()
+      pages.closeAllConnections()
+    }
   })
 })

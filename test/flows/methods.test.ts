@@ -354,6 +354,17 @@ describe('signing in by a method that the citizen chooses', () => {
       assert.equal((await through(again.browser, direct, again.request)).sub, decodeJwt(tokens.id_token).sub)
     })
 
+    it('is not linked to a session whose holder has not been there for a while', async () => {
+      const { browser } = await signedIn(server, party, await personOf('yan'))
+      server.clock.advance(11 * 60_000)
+      const page = await browser.get(other.request({ prompt: 'login' }).path)
+      const attempt = attemptOf(page)
+      const link = await byNation(browser, attempt, 'c-1')
+      assert.equal(stepOf(link), 'link')
+      assert.doesNotMatch(link.text, /关联到这台设备上登录着的账号/)
+      assert.match((await browser.post(`${attempt}/link`, { choice: 'session' })).text, /请选择接下来怎么办/)
+    })
+
     it('has no session to be linked to where there is none, or none that is verified', async () => {
       const { browser, attempt } = await arrive()
       await byNation(browser, attempt, 'c-1')

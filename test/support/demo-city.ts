@@ -4,7 +4,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { loadConfig } from '#src/config.ts'
 import { createDemoCity, settleDemoApplications } from '#src/demo/city.ts'
+import type { FakeReader } from '#src/demo/fake-reader/sam.ts'
 import { settleDemoSettings } from '#src/demo/settings.ts'
 import type { ApplicationInput } from '#src/oidc/application.ts'
 import { readApplications } from '#src/oidc/application-files.ts'
@@ -18,6 +20,12 @@ export interface City {
   readonly insurance: string
   readonly property: string
   readonly phone: string
+  /** The application on the terminal, and the terminal's own page, where there is one. */
+  readonly kiosk: string
+  readonly terminal: string | undefined
+  readonly cardReader: FakeReader
+  /** One file for each card terminal. */
+  readonly terminalRows: string
   close(): Promise<void>
 }
 
@@ -37,15 +45,23 @@ interface Options {
   /** Applications beside the two of the city. */
   readonly more?: readonly ApplicationInput[]
   readonly settings?: (settings: Record<string, unknown>) => void
+  /** With the channel `kiosk`, a terminal and its agent, a program of its own. */
+  readonly terminal?: boolean
 }
 
-export async function startCity({ more = [], settings }: Options = {}): Promise<City> {
-  const [port, ...others] = (await freePorts(5)) as [number, number, number, number, number]
+/** The channel of the terminals, as development has it. */
+function addKiosk(settings: Record<string, unknown>): void {
+  const { channels } = settings as { channels: Record<string, object> }
+  channels['kiosk'] = { ...loadConfig('config', {}).channels['kiosk'] }
+}
+
+export async function startCity({ more = [], settings, terminal = false }: Options = {}): Promise<City> {
+  const [port, terminalPort, ...others] = (await freePorts(6)) as [number, number, number, number, number, number]
   const directory = mkdtempSync(join(tmpdir(), 'yihao-city-'))
   const place = {
     issuer: `http://localhost:${port}`,
     keys: { directory: join(directory, 'keys') },
-    demo: { enabled: true, ports: others },
+    demo: { enabled: true, ports: others, ...(terminal ? { terminalPort } : {}) },
     crypto: { policy: 'mixed' },
   } as const
   const city = await createDemoCity(place)
@@ -57,6 +73,7 @@ export async function startCity({ more = [], settings }: Options = {}): Promise<
     applications,
     overrides: { smsGateway: city.gateway, voiceGateway: city.gateway, links: city.links },
     settings(given) {
+      if (terminal) addKiosk(given)
       given['verifiers'] = settleDemoSettings(given['verifiers'], place)
       settings?.(given)
     },
@@ -69,6 +86,10 @@ export async function startCity({ more = [], settings }: Options = {}): Promise<
     insurance,
     property,
     phone: city.phoneUrl,
+    kiosk: city.kioskUrl,
+    terminal: running.terminalUrl,
+    cardReader: city.cardReader,
+    terminalRows: join(directory, 'keys/demo/terminals'),
     async close() {
       await running.close()
       await server.close()

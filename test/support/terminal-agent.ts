@@ -28,7 +28,7 @@ export interface Started {
 }
 
 export async function startTerminalAgent({ directory, settings }: Started): Promise<TerminalAgent> {
-  const { root, device } = await newDevice('terminal-1')
+  const device = await newDevice('terminal-1')
   const file = (name: string, text: string) => {
     const path = join(directory, name)
     writeFileSync(path, text, { mode: 0o600 })
@@ -37,7 +37,7 @@ export async function startTerminalAgent({ directory, settings }: Started): Prom
   const fake = createFakeReader()
   const line = await listenOnTcp(fake)
   const [rootFile, certificate, key] = [
-    file('root.pem', root),
+    file('root.pem', device.root),
     file('device.pem', device.certificate),
     file('device.key', device.key),
   ]

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { sm2SignatureFromDer, sm3 } from 'jose'
 import { createSoftwareMac } from '#src/crypto/software-mac.ts'
 import { encodeCardText, type CardText } from '#src/identity/card-text.ts'
+import { readVendorAnswer } from '#src/identity/vendor-reading.ts'
 import { createIdCardVerifier } from '#src/verifiers/id-card/index.ts'
 import type { Terminal } from '#src/verifiers/id-card/terminals.ts'
 import type { Claim, Outcome } from '#src/verifiers/verifier.ts'
@@ -217,6 +218,25 @@ describe('the id-card verifier', () => {
   for (const [what, reason, outcome] of forged) {
     it(`refuses a reading ${what}, and says ${reason}`, async () => assert.equal(why(await outcome()), reason))
   }
+
+  it('takes no vendor’s unsigned answer for a reading, whatever it says', async () => {
+    const person = { partyName: yan.name, certNumber: yan.number, certType: ' ' }
+    const answers = [
+      { code: '0', retcode: '0x90 0x1', name: yan.name, cardno: yan.number, CardType: '0' },
+      { resultFlag: 0, errorMsg: '', ...person },
+      { resultFlag: 0, errorMsg: '', resultContent: person },
+      { ret: 0, Certificate: { Name: yan.name, IDNumber: yan.number } },
+    ]
+    const verifier = verifierOver()
+    const { keep } = await verifier.begin(claim, undefined)
+    for (const answer of answers) {
+      const text = JSON.stringify(answer)
+      assert.equal(readVendorAnswer(text, now)?.number, yan.number)
+      const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from(text).toString('base64url')}.`
+      for (const given of [text, unsigned, answer])
+        assert.equal(why(await verifier.finish(claim, keep, given)), 'malformed')
+    }
+  })
 
   it('takes a clock that is 30 seconds ahead and a reading 90 seconds old', async () => {
     for (const readAt of [now / 1000 + 30, now / 1000 - 90])

@@ -27,6 +27,10 @@ export interface AgentOptions {
   readonly onReading?: (outcome: string, error?: unknown) => void
 }
 
+const methods: ReadonlyMap<string, string> = new Map([
+  ['/reading', 'POST'],
+  ['/state', 'GET'],
+])
 const bodyBytes = 4096
 const bodyMs = 5_000
 const question = z.strictObject({
@@ -92,13 +96,14 @@ export function createAgent(options: AgentOptions): RequestListener {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
     request.on('error', () => undefined)
     if (!doors.isForUs(request)) return refuse(response, 403, 'foreign-origin')
-    const { pathname } = new URL(request.url ?? '/', 'http://agent')
+    // Not as a URL, which a hostile path may not be.
+    const [pathname = ''] = (request.url ?? '').split('?')
     const file = files.get(pathname)
     if (file && request.method === 'GET') {
       response.setHeader('content-type', file.type)
       return response.end(file.body)
     }
-    const method = { '/reading': 'POST', '/state': 'GET' }[pathname]
+    const method = methods.get(pathname)
     if (method === undefined) return refuse(response, 404, 'not-found')
     const own = method === 'GET' && doors.isOwnPage(request)
     if (!own && !doors.isIssuer(request)) return refuse(response, 403, 'foreign-origin')

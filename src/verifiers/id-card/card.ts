@@ -23,9 +23,12 @@ function attempted<T>(parse: () => T): T | undefined {
 
 /**
  * @param now milliseconds
- * @returns the holder, or a stable code of what is wrong: `card-…`
+ * @returns the holder, or a stable code of what is wrong: `card-…`; its own date is printed on it, so that may be told
  */
-export function holderOf(text: Uint8Array, now: number): { readonly holder: Holder } | { readonly why: string } {
+export function holderOf(
+  text: Uint8Array,
+  now: number,
+): { readonly holder: Holder } | { readonly why: string; readonly say?: string } {
   const read = decodeCardText(text)
   if (!read.ok) return { why: `card-${read.fault}` }
   const { card } = read
@@ -39,7 +42,7 @@ export function holderOf(text: Uint8Array, now: number): { readonly holder: Hold
   const sex = sexes[card.sex]
   if (document.sex !== undefined && sex !== undefined && document.sex !== sex) return { why: 'card-sex-number' }
   const today = dayInChina(now)
-  if (today < card.validFrom) return { why: 'card-not-yet-valid' }
-  if (card.validUntil !== 'indefinite' && today > card.validUntil) return { why: 'card-expired' }
+  if (today < card.validFrom) return { why: 'card-not-yet-valid', say: 'card_not-yet-valid' }
+  if (card.validUntil !== 'indefinite' && today > card.validUntil) return { why: 'card-expired', say: 'card_expired' }
   return { holder: { kind: card.kind, number: document.number, name } }
 }

@@ -12,7 +12,7 @@ import { randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
 import { sm3 } from 'jose'
 import { z } from 'zod'
 import type { Mac } from '#src/crypto/mac.ts'
-import type { Claim, Outcome, Refusal, Verifier } from '../verifier.ts'
+import type { Claim, Outcome, Verifier } from '../verifier.ts'
 import { holderOf } from './card.ts'
 import { openReading, type Reading } from './reading.ts'
 import { isCertificateOf, type Terminals } from './terminals.ts'
@@ -43,7 +43,7 @@ const name = 'id-card'
 const amr: readonly string[] = ['sc']
 const cap = 2
 
-const refused = (detail: string, reason: Refusal = 'mismatch'): Outcome => ({ ok: false, reason, detail })
+const refused = (detail: string): Outcome => ({ ok: false, reason: 'mismatch', detail })
 
 /** What terminals know an attempt by: another name, since its own is the address of the sign-in. */
 const nameOf = (attempt: string): string => sm3(Buffer.from(`yihao id-card attempt ${attempt}`)).toString('hex')
@@ -112,7 +112,10 @@ export function createIdCardVerifier(deps: Dependencies): Verifier {
       const time = wrongTime(reading, claim.now)
       if (time) return refused(time)
       const card = holderOf(reading.text, claim.now)
-      if ('why' in card) return refused(card.why, 'rejected')
+      if ('why' in card) {
+        const { why: detail, ...say } = card
+        return { ok: false, reason: 'rejected', detail, ...say }
+      }
       const reference = `${reading.terminal}/${kept.reference}`
       return { ok: true, evidence: { verifier: name, amr, level: cap, at: claim.now, reference, subject: card.holder } }
     },

@@ -205,6 +205,13 @@ describe('a terminal agent', function () {
     refusedWith(await askReading(page, { ...asked, attempt: 'a'.repeat(5_000) }), 413, 'too-large')
     refusedWith(await ask('PUT', '/reading', page), 405, 'method')
     refusedWith(await ask('GET', '/../config', { origin: issuer }), 404, 'not-found')
+    for (const path of ['//', '//x:y', '/constructor', '/%', 'http://[']) {
+      const { port } = new URL(agent.url)
+      const odd = connect(Number(port), '127.0.0.1')
+      odd.end(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`)
+      const said = (await odd.setEncoding('utf8').toArray()).join('')
+      assert.match(said, /^HTTP\/1\.1 40[04] /, path)
+    }
     // One that hangs holds its place until it is let go, and no longer.
     const { port } = new URL(agent.url)
     const hanging = connect(Number(port), '127.0.0.1')

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadConfig } from '#src/config.ts'
 import { isAppError } from '#src/errors.ts'
+import { createOwnVerifier } from '#src/verifiers/own/index.ts'
 import { loadModules } from '#src/verifiers/own/module.ts'
 import { beginQuestionSchema, wireSchema } from '#src/verifiers/own/wire.ts'
 import { createVerifiers, type VerifierParts } from '#src/verifiers/registry.ts'
@@ -132,6 +133,16 @@ describe("a module of a city's own, at the start", () => {
       assert.match(fault, why)
       assert.match(fault, /^verifiers\.own\.staff-card\.path: /)
     }
+  })
+})
+
+describe("a service of a city's own, at the start", () => {
+  it('needs the file of its key', () => {
+    const settings = declaration({ kind: 'http', url: 'http://localhost:1', keyFile: '/nonexistent', timeout: 2 })
+    assert.throws(
+      () => createOwnVerifier('staff-card', settings, { macs, modules: new Map() }),
+      (error) => isAppError(error, 'key_invalid') && /nonexistent/.test(error.detail ?? ''),
+    )
   })
 })
 
