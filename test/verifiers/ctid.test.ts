@@ -199,6 +199,12 @@ describe('ctid', () => {
       await assert.rejects(signedIn('R01', settingsOf('R01', signing)), unavailable)
   })
 
+  it('does not take a credential that the service cannot read for a service that is down', async () => {
+    await peers.behave({ mode: 'unreadable' })
+    const outcome = await signedIn('R01', settingsOf('R01', { kind: 'none' }))
+    assert.deepEqual(outcome, { ok: false, reason: 'rejected', detail: 'code-400' })
+  })
+
   it('is unavailable in time, and quotes nothing, whatever comes instead of an answer', async () => {
     for (const mode of ['broken', 'page', 'torn', 'empty', 'nothing', 'null', 'long', 'hang']) {
       await peers.behave({ mode })

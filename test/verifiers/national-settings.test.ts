@@ -6,6 +6,7 @@ import { isAppError } from '#src/errors.ts'
 interface Settings {
   environment: string
   issuer: string
+  crypto: { policy: string }
   verifiers: { ctid?: Record<string, unknown>; upstream: Record<string, Record<string, unknown>> }
 }
 
@@ -54,6 +55,24 @@ describe('the settings of national and provincial verifiers', () => {
     })
     assert.match(found, /verifiers\.ctid\.url: must be https in production/)
     assert.match(found, /verifiers\.upstream: must be https in production/)
+  })
+
+  it('keep to domestic algorithms where nothing else is allowed', () => {
+    const strict = (name: string, over: object) =>
+      faults(({ crypto, verifiers }) => {
+        crypto.policy = 'sm-only'
+        Object.assign(verifiers.upstream[name] as object, over)
+      })
+    assert.equal(strict('province', {}), '')
+    const keyFile = 'keys/x'
+    const foreign: readonly (readonly [string, object])[] = [
+      ['province', { algorithms: ['SGD_SM3_SM2', 'ES256'] }],
+      ['province', { authentication: { method: 'private_key_jwt', keyFile, algorithm: 'ES256' } }],
+      ['nation', { signing: { kind: 'md5', keyFile } }],
+      ['nation', { signing: { kind: 'hmac-sha256', accessKey: 'a', keyFile } }],
+    ]
+    for (const [name, over] of foreign)
+      assert.match(strict(name, over), /^verifiers\.upstream: crypto\.policy is sm-only/)
   })
 
   it('take addresses with the places that are needed and no others', () => {
