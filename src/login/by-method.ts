@@ -6,6 +6,7 @@ import type { Recorder } from '#src/audit/recorder.ts'
 import { sessionLevel } from '#src/identity/assurance.ts'
 import { isUnder14 } from '#src/identity/calendar.ts'
 import { parseDocument } from '#src/identity/id-number.ts'
+import { createTurns } from '#src/storage/turns.ts'
 import type { Evidence, Named, Verifier } from '#src/verifiers/verifier.ts'
 import type { Attempt, Attempts, Step } from './attempt.ts'
 import type { Refused } from './challenge.ts'
@@ -40,8 +41,8 @@ interface Dependencies {
   readonly attempts: Attempts
   readonly steps: Steps
   readonly challenges: MethodChallenges
-  readonly directory: Pick<Directory, 'open' | 'find'>
-  readonly linking: Pick<Linking, 'link' | 'isFresh'>
+  readonly directory: Pick<Directory, 'open' | 'byId'>
+  readonly linking: Pick<Linking, 'link' | 'find' | 'isFresh'>
   readonly recorder: Pick<Recorder, 'record'>
   readonly now?: () => number
 }
@@ -49,6 +50,7 @@ interface Dependencies {
 export function createByMethod(deps: Dependencies): ByMethod {
   const { attempts, steps, challenges, directory, linking, recorder, now = Date.now } = deps
   const { standing, save, fail } = steps
+  const inTurn = createTurns()
 
   const chosen = ({ ways, method }: Standing, name: string | undefined): Verifier | undefined =>
     name === undefined ? method : ways.find((way) => way.name === name)
@@ -73,13 +75,18 @@ export function createByMethod(deps: Dependencies): ByMethod {
   const openAlone = async (visit: Visit, attempt: Attempt, evidence: Evidence): Promise<void> => {
     const { challenge, code } = attempt
     if (!challenge || !code) return
-    const id = newPersonId()
-    const { level, verifier } = evidence
-    await recorder.record({ ...trailOf(visit), type: 'account.opened', outcome: 'ok', person: id, level, verifier })
-    await directory.open({ id, proofing: level })
-    await linking.link(visit, code, id, level)
-    await attempts.prove(challenge.id, { ...evidence, subject: { person: id } })
-    await save(visit, attempt, { code: { ...code, person: id } })
+    const { verifier } = evidence
+    // Another tab may have opened it.
+    let { person, level } = (await linking.find(code)) ?? { person: undefined, level: evidence.level }
+    if (person === undefined) {
+      person = newPersonId()
+      await recorder.record({ ...trailOf(visit), type: 'account.opened', outcome: 'ok', person, level, verifier })
+      await directory.open({ id: person, proofing: level })
+      await linking.link(visit, code, person, level)
+    }
+    level = sessionLevel(evidence.level, level)
+    await attempts.prove(challenge.id, { ...evidence, level, subject: { person } })
+    await save(visit, attempt, { code: { ...code, person } })
   }
 
   return {
@@ -130,8 +137,11 @@ export function createByMethod(deps: Dependencies): ByMethod {
       const judged = await challenges.judge(visit, verifier, challenge, answer, attempt.code)
       if ('evidence' in judged) {
         await attempts.prove(judged.challenge.id, judged.evidence)
-        const { method, code = judged.code } = attempt
-        const phone = 'phone' in judged.evidence.subject ? { phone: judged.evidence.subject.phone } : {}
+        const { method } = attempt
+        const { subject } = judged.evidence
+        // Of two codes the last is the one he goes on with; a person whom another method names gets the one that waits.
+        const code = 'issuer' in subject ? judged.code : (attempt.code ?? judged.code)
+        const phone = 'phone' in subject ? { phone: subject.phone } : {}
         return attempts.save(visit.uid, {
           ...{ publicComputer: attempt.publicComputer, proofed: false, method, code, challenge: judged.challenge },
           ...phone,
@@ -164,23 +174,25 @@ export function createByMethod(deps: Dependencies): ByMethod {
       const here = await standing(visit)
       const { attempt, next, people } = here
       const { evidence, code } = attempt
-      if (next !== 'link' || !evidence || !code) return
+      if (next !== 'link' || !evidence) return
       const { session } = visit
       if (choice === 'other') {
         // Proven once already, it waits for the account; everything else begins anew.
         return attempts.save(visit.uid, { publicComputer: attempt.publicComputer, proofed: false, code })
       }
-      if (choice === 'session' && session && linking.isFresh(session)) {
-        const person = await directory.find(session.person)
-        if (person?.status === 'active' && attempt.challenge) {
+      if (choice === 'session' && code && session && linking.isFresh(session)) {
+        const person = await directory.byId(session.person)
+        // One without a number helps nobody who is asked for it.
+        const helps = person?.status === 'active' && !(people.length > 0 && lacksNumber(person))
+        if (helps && attempt.challenge) {
           await linking.link(visit, code, person.id, session.level)
           const level = sessionLevel(evidence.level, session.level)
           await attempts.prove(attempt.challenge.id, { ...evidence, level, subject: { person: person.id } })
-          return save(visit, attempt, { code: undefined })
+          return save(visit, attempt, { code: lacksNumber(person) ? { ...code, person: person.id } : undefined })
         }
       }
       const mayStandAlone = choice === 'alone' && visit.numberByLaw !== true && !people.some(lacksNumber)
-      if (mayStandAlone) return openAlone(visit, attempt, evidence)
+      if (mayStandAlone) return inTurn(`${code?.issuer}|${code?.code}`, () => openAlone(visit, attempt, evidence))
       await save(visit, attempt, fail(visit, 'link', 'link_missing'))
     },
   }

@@ -29,6 +29,8 @@ export interface Proof {
   readonly proofing: Level
   /** It was given in a session of the account that it is bound to. */
   readonly held?: boolean
+  /** The account must have no number yet, nor be proven to more than this: else it is another's matter. */
+  readonly first?: boolean
 }
 
 export interface Bound {
@@ -74,6 +76,7 @@ export interface Directory {
   /**
    * Keeps what was just proven to be one person's: name, document and phone. A claim of the document, and one that was
    * void, is proven then; phones end as `takeover` says; the proofing is raised, never lowered.
+   * @throws AppError `conflict` where it had to be the first and is not
    */
   bindProven(id: string, proof: Proof): Promise<Bound>
   /** The register has said again that the phone is that person's. */
@@ -100,6 +103,15 @@ interface Dependencies extends Sealing {
   readonly storage: Pick<Storage, 'people'>
   readonly now?: () => number
 }
+
+/**
+ * May this proof bring its number into the account? One that has none was opened by a code, whose level says nothing of
+ * a number: what is proven with less must not get it.
+ */
+export const mayGrow = (
+  { status, documents, proofing }: Pick<PersonRow, 'status' | 'proofing'> & { readonly documents: readonly unknown[] },
+  level: Level,
+): boolean => status === 'active' && documents.length === 0 && proofing <= level
 
 const stands = ({ status }: { readonly status: DocumentStatus }) => status === 'claimed' || status === 'proven'
 
@@ -198,9 +210,11 @@ export function createDirectory({ storage, now = Date.now, ...sealing }: Depende
       return opened(row)
     },
 
-    async bindProven(id, { name, document, phone, proofing, held: inSession }) {
+    async bindProven(id, { name, document, phone, proofing, held: inSession, first = false }) {
       let outcome: Omit<Bound, 'citizen'> | undefined
       const citizen = await change(id, async (row) => {
+        if (first && !mayGrow(row, proofing))
+          throw new AppError('conflict', { detail: 'the account cannot grow by it' })
         const bound = phone === undefined ? undefined : await rows.phone(row, phone, true, row.phones)
         const taken = takeover(row, { proofing, phone: bound?.id, held: inSession })
         const held = (await opened(row)).phones

@@ -13,6 +13,8 @@ import { trailOf, type Visit } from './visit.ts'
 
 export interface Linking {
   link(visit: Visit, code: KnownCode, person: string, level: Level): Promise<void>
+  /** What the code opens now. */
+  find: Links['find']
   /** May a code be linked to the session of this browser? A verified one, whose holder was there a moment ago. */
   isFresh(session: NonNullable<Visit['session']>): boolean
   /** Of the account, each with the issuer's name. */
@@ -58,11 +60,14 @@ export function createLinking(deps: Dependencies): Linking {
         ...{ ...trailOf(visit), type: 'link.added', outcome: 'ok', person, level },
         facts: { issuer: code.issuer },
       })
-      if (code.person !== undefined) await merge(visit, code.person)
+      // Another tab may have opened one for it since.
+      const earlier = new Set([code.person, (await links.find(code))?.person])
+      for (const one of earlier) if (one !== undefined && one !== person) await merge(visit, one)
       await links.put(code, person, level)
       await tell(person, 'link-added')
     },
 
+    find: links.find,
     isFresh: ({ level, since }) => level >= 2 && now() - since <= freshness * 1000,
     of: links.of,
 

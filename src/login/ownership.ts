@@ -10,7 +10,7 @@ import { isFormatOnly, type Document } from '#src/identity/id-number.ts'
 import { sameName } from '#src/identity/name.ts'
 import { createTurns } from '#src/storage/turns.ts'
 import type { CitizenNotices } from './citizen-notices.ts'
-import { newPersonId, type Directory, type Opening, type Proof } from './directory.ts'
+import { mayGrow, newPersonId, type Directory, type Opening, type Proof } from './directory.ts'
 import { takeover } from './takeover.ts'
 import type { Trail } from './visit.ts'
 
@@ -21,7 +21,7 @@ export interface PersonalProof {
   readonly level: Exclude<Level, 1>
   /** E.164 */
   readonly phone?: string
-  /** The account without a number of the same holder, which becomes the document's where that has none. */
+  /** The account without a number of the same holder, which becomes the document's where that has none (`mayGrow`). */
   readonly onto?: Citizen | undefined
   /** The account that the browser is signed in to, at level 2 or more: if it is this one, he only proves more of himself. */
   readonly signedIn?: string | undefined
@@ -124,12 +124,12 @@ export function createOwnership(deps: Dependencies): Ownership {
     return { ok: true, citizen: bound.citizen }
   }
 
-  /** An account without a number gets one. Nobody else has held it, so nobody is put out. */
+  /** An account without a number gets its first. Nobody else has held it, so nobody is put out. */
   const grow = async (onto: Citizen, proof: PersonalProof, bound: Proof): Promise<Owned> => {
     const { trail, level } = proof
     await recorder.record({ ...trail, type: 'account.proofed', outcome: 'ok', person: onto.id, level })
     try {
-      return { ok: true, citizen: (await directory.bindProven(onto.id, bound)).citizen }
+      return { ok: true, citizen: (await directory.bindProven(onto.id, { ...bound, first: true })).citizen }
     } catch (error) {
       if (!isAppError(error, 'conflict')) throw error
       const { onto: _, ...alone } = proof
@@ -146,7 +146,7 @@ export function createOwnership(deps: Dependencies): Ownership {
     if (owner && owner.status !== 'active') return refused('closed')
     if (owner && !isHolder(owner, proof)) return refused('taken')
     if (owner) return give(owner, { ...bound, held: owner.id === proof.signedIn }, trail)
-    if (proof.onto) return grow(proof.onto, proof, bound)
+    if (proof.onto && mayGrow(proof.onto, level)) return grow(proof.onto, proof, bound)
     const claim = phone === undefined ? undefined : await directory.byUnreservedClaim(kind, number, phone)
     try {
       if (claim && phone !== undefined && opensBy(phone, claim)) return await give(claim, bound, trail)

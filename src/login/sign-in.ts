@@ -62,6 +62,8 @@ interface Dependencies {
   readonly now?: () => number
 }
 
+const unnamed = { number: undefined, form: undefined }
+
 export function createSignIn(deps: Dependencies): SignIn {
   const { attempts, directory, challenges, devices, linking } = deps
   const { proofing, confirmation, recorder, now = Date.now } = deps
@@ -137,14 +139,15 @@ export function createSignIn(deps: Dependencies): SignIn {
       const { attempt, method } = await standing(visit)
       if (!attempt.evidence && !method?.named) return
       const kind = parsed(visit, 'document', text, parseDocumentKind)
-      await save(visit, attempt, 'value' in kind ? { documentKind: kind.value } : kind)
+      // Whoever goes back to it is somebody else: what was asked of the one before counts no more.
+      await save(visit, attempt, 'value' in kind ? { documentKind: kind.value, ...unnamed } : kind)
     },
 
     async giveName(visit, text) {
       const { attempt, method } = await standing(visit)
       if ((!attempt.evidence && !method?.named) || attempt.documentKind === undefined) return
       const name = parsed(visit, 'name', text, parseName)
-      await save(visit, attempt, 'value' in name ? { name: name.value } : name)
+      await save(visit, attempt, 'value' in name ? { name: name.value, ...unnamed } : name)
     },
 
     async giveNumber(visit, text) {

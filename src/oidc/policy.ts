@@ -5,9 +5,12 @@
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
 import { acrOf, enough, levelOfAcr, type Level } from '#src/identity/assurance.ts'
 import { channelNamed, type Channels } from '#src/channels/channel.ts'
-import type { Application } from './application.ts'
+import type { Directory } from '#src/login/directory.ts'
+import { lacksNumber } from '#src/login/policy.ts'
+import { grantsInForce, type Application, type ClaimGrant } from './application.ts'
 import type { ClaimEnds } from './claim-ends.ts'
 import { applicationOf } from './clients.ts'
+import { claimsAsked } from './grants.ts'
 import { profileOf } from './profile.ts'
 
 interface AcrRequest {
@@ -57,8 +60,21 @@ export function acrFor(application: Application | undefined, acr: string | undef
 /** The engine keeps absent parameters as undefined members. */
 const paramsOf = (ctx: KoaContextWithOIDC): Params => ({ ...ctx.oidc.params })
 
-/** The engine's prompts with our level check in place of its exact matches. */
-export function createPolicy(channels: Channels, claimEnds: Pick<ClaimEnds, 'ended'>): interactionPolicy.DefaultPolicy {
+/** Does this request ask for the document's number, which the law grants to this application? */
+function asksNumberByLaw(application: Application, params: Params, now: number): boolean {
+  const byLaw = ({ claim, basis }: ClaimGrant) => claim === 'id_number' && basis === 'duty'
+  return grantsInForce(application, now).some(byLaw) && claimsAsked(application, params, now).includes('id_number')
+}
+
+interface Dependencies {
+  readonly channels: Channels
+  readonly claimEnds: Pick<ClaimEnds, 'ended'>
+  readonly findPerson: Directory['find']
+  readonly now: () => number
+}
+
+/** The engine's prompts with our level check in place of its exact matches, and one for accounts without a number. */
+export function createPolicy({ channels, claimEnds, findPerson, now }: Dependencies): interactionPolicy.DefaultPolicy {
   const policy = interactionPolicy.base()
   const login = policy.get('login')
   const { Check } = interactionPolicy
@@ -80,6 +96,16 @@ export function createPolicy(channels: Channels, claimEnds: Pick<ClaimEnds, 'end
       if (!session?.accountId) return Check.NO_NEED_TO_PROMPT
       if (await claimEnds.ended(session)) return Check.REQUEST_PROMPT
       return enough(levelOfAcr(session.acr ?? '') ?? 1, asked) ? Check.NO_NEED_TO_PROMPT : Check.REQUEST_PROMPT
+    }),
+  )
+  login?.checks.add(
+    new Check('number', 'a document number is required', async (ctx) => {
+      const application = applicationOf(ctx.oidc.client)
+      const { accountId } = ctx.oidc.session ?? {}
+      if (!application || accountId === undefined || !asksNumberByLaw(application, paramsOf(ctx), now()))
+        return Check.NO_NEED_TO_PROMPT
+      const citizen = await (await findPerson(accountId))?.open()
+      return citizen && lacksNumber(citizen) ? Check.REQUEST_PROMPT : Check.NO_NEED_TO_PROMPT
     }),
   )
   return policy

@@ -188,7 +188,7 @@ function configuration(parts: ProviderParts): Configuration {
     findAccount: createFindAccount({ find: parts.findPerson, releases: parts.releases, notices: parts.notices, now }),
     loadExistingGrant: (ctx) => loadStandingGrant(ctx, parts.notices, now(), grantTurns),
     interactions: {
-      policy: createPolicy(channels, parts.claimEnds),
+      policy: createPolicy({ channels, now, claimEnds: parts.claimEnds, findPerson: parts.findPerson }),
       async url(ctx, interaction) {
         await parts.browsers.bind(ctx, interaction.uid)
         return `/login/${interaction.uid}`

@@ -63,7 +63,8 @@ export function methodsShown(
     },
     fields: attempt.form?.show['fields'] ?? [],
     numberByLaw: visit.numberByLaw === true || people.length > 0,
-    session: session !== undefined && isFresh(session),
+    session: session !== undefined && isFresh(session) && !people.some(({ id }) => id === session.person),
+    waiting: attempt.code !== undefined && attempt.evidence === undefined,
   }
 }
 

@@ -279,6 +279,22 @@ describe('signing in by a method that the citizen chooses', () => {
       assert.equal(plugs.given.claim, undefined)
     })
 
+    it('forgets the number where kind or name change behind it', async () => {
+      const { browser, attempt } = await arrive()
+      const child = await personOf('child')
+      await name(browser, attempt, { ...child, kind: 'passport', number: 'E12345678' })
+      for (const [step, given] of [
+        ['document', { kind: 'resident-id-card' }],
+        ['name', { name: '王小明' }],
+      ] as const) {
+        await name(browser, attempt, await personOf('yan'))
+        const page = await browser.post(`${attempt}/${step}`, given)
+        assert.equal(stepOf(page), 'number', step)
+        assert.equal(stepOf(await browser.post(`${attempt}/prove/leave`, { consent: '7' })), 'number', step)
+      }
+      assert.equal(plugs.given.claim, undefined)
+    })
+
     it('is asked about one number no more than ten times a day, whoever asks', async () => {
       const yan = await personOf('yan')
       let last: Page | undefined
@@ -309,6 +325,36 @@ describe('signing in by a method that the citizen chooses', () => {
       assert.equal(stepOf(page), 'link')
       const opened = await browser.post(`${attempt}/link`, { choice: 'alone' })
       return { browser, sub: (await through(browser, opened, request)).sub }
+    }
+
+    const clientOfHigh = () =>
+      createHighClient({
+        ...{ issuer: server.url, clientId: 'high', privateJwk: high.privateJwk, algorithm: 'ES256' },
+        redirectUri: 'http://localhost:4003/callback',
+        postLogoutRedirectUri: 'http://localhost:4003/signed-out',
+        scope: 'openid profile id_number',
+      })
+    /** At the application that may ask for the number by law, known by a code, before another proof. */
+    const asked = async (code: string, method = 'nation', browser = openBrowser(server.url)) => {
+      const client = clientOfHigh()
+      const started = await client.start()
+      const page = await browser.get(started.url.slice(server.url.length))
+      const attempt = attemptOf(page)
+      const link = await byNation(browser, attempt, code, method)
+      assert.equal(stepOf(link), 'link')
+      assert.match(link.text, /依法需要您的证件号码/)
+      assert.match((await browser.post(`${attempt}/link`, { choice: 'alone' })).text, /请选择接下来怎么办/)
+      await browser.post(`${attempt}/link`, { choice: 'other' })
+      return { browser, attempt, client, started }
+    }
+    /** From the account without a number to the application that needs it. */
+    const needs = async (code = 'c-1', method = 'nation') => {
+      const { browser, attempt, client, started } = await asked(code, method)
+      const person = await personOf('yan')
+      const { page: shown } = await byCard(browser, attempt, person)
+      const { location = '' } = await browser.post(`${attemptOf(shown)}/notice`, { answer: 'agree' })
+      const { userinfo } = await client.finish(new URL(location), started)
+      assert.equal(userinfo['id_number'], person.number)
     }
 
     it('opens an account without a number, which the same code opens again', async () => {
@@ -372,33 +418,9 @@ describe('signing in by a method that the citizen chooses', () => {
     })
 
     describeStock('where an application may ask for the number by law', () => {
-      /** From the account without a number to the application that needs it. */
-      const needed = async (code = 'c-1') => {
-        const client = createHighClient({
-          ...{ issuer: server.url, clientId: 'high', privateJwk: high.privateJwk, algorithm: 'ES256' },
-          redirectUri: 'http://localhost:4003/callback',
-          postLogoutRedirectUri: 'http://localhost:4003/signed-out',
-          scope: 'openid profile id_number',
-        })
-        const started = await client.start()
-        const browser = openBrowser(server.url)
-        const page = await browser.get(started.url.slice(server.url.length))
-        const attempt = attemptOf(page)
-        const link = await byNation(browser, attempt, code)
-        assert.equal(stepOf(link), 'link')
-        assert.match(link.text, /依法需要您的证件号码/)
-        assert.match((await browser.post(`${attempt}/link`, { choice: 'alone' })).text, /请选择接下来怎么办/)
-        await browser.post(`${attempt}/link`, { choice: 'other' })
-        const person = await personOf('yan')
-        const { page: shown } = await byCard(browser, attempt, person)
-        const { location = '' } = await browser.post(`${attemptOf(shown)}/notice`, { answer: 'agree' })
-        const { userinfo } = await client.finish(new URL(location), started)
-        assert.equal(userinfo['id_number'], person.number)
-      }
-
       it('asks for it, and the account grows by what is proven, the same to every application', async () => {
         const { sub } = await openAlone()
-        await needed()
+        await needs()
         const again = await arrive()
         const direct = await byNation(again.browser, again.attempt, 'c-1')
         assert.equal((await through(again.browser, direct, again.request)).sub, sub)
@@ -407,18 +429,119 @@ describe('signing in by a method that the citizen chooses', () => {
         assert.equal((await through(byItsCard.browser, shown.page, byItsCard.request)).sub, sub)
       })
 
+      it('asks for it also where the browser is signed in to an account without one', async () => {
+        const { browser } = await openAlone()
+        const started = await clientOfHigh().start()
+        const page = await browser.get(started.url.slice(server.url.length))
+        assert.equal(stepOf(page), 'phone', 'a notice of what is released would release no number')
+        const attempt = attemptOf(page)
+        const link = await byNation(browser, attempt, 'c-1')
+        assert.equal(stepOf(link), 'link')
+        assert.doesNotMatch(link.text, /关联到这台设备上登录着的账号/, 'that account is the one without a number')
+        assert.match((await browser.post(`${attempt}/link`, { choice: 'session' })).text, /请选择接下来怎么办/)
+        await browser.post(`${attempt}/link`, { choice: 'other' })
+        const { page: shown } = await byCard(browser, attempt, await personOf('yan'))
+        assert.equal(stepOf(shown), '')
+      })
+
       it('merges it into the account that the number has already, and ends it', async () => {
         const yan = await personOf('yan')
         const { tokens } = await signedIn(server, party, yan)
         server.clock.advance(2_000)
         const alone = await openAlone()
-        await needed()
+        await needs()
         assert.equal((await trail()).filter(({ type }) => type === 'account.merged').length, 1)
         const again = await arrive()
         const direct = await byNation(again.browser, again.attempt, 'c-1')
         assert.equal((await through(again.browser, direct, again.request)).sub, decodeJwt(tokens.id_token).sub)
         assert.equal(stepOf(await alone.browser.get('/me')), 'phone', 'its session has ended')
       })
+    })
+
+    const levels = async () => (await trail()).filter(({ type }) => type === 'login').map(({ level }) => level)
+    /** To a code that is known and waits for another proof. */
+    const waiting = async (code: string, method = 'nation') => {
+      const one = await arrive()
+      await byNation(one.browser, one.attempt, code, method)
+      await one.browser.post(`${one.attempt}/link`, { choice: 'other' })
+      return one
+    }
+
+    it('does not lend its level to a number that was proven with less', async () => {
+      const alone = await arrive()
+      await byNation(alone.browser, alone.attempt, 'c-1', 'nation-face')
+      await through(
+        alone.browser,
+        await alone.browser.post(`${alone.attempt}/link`, { choice: 'alone' }),
+        alone.request,
+      )
+      await needs('c-1', 'nation-face')
+      const again = await arrive()
+      await byNation(again.browser, again.attempt, 'c-1', 'nation-face')
+      assert.deepEqual(
+        (await levels()).slice(-2),
+        [2, 2],
+        'a card that anybody may hold, and a face that is not its holder',
+      )
+    })
+
+    it('brings two numbers into no account, however many tabs prove one', async () => {
+      await openAlone()
+      const tabs = [await asked('c-1'), await asked('c-1')]
+      const [yan, other] = [await personOf('yan'), await personOf('xian')]
+      await Promise.all(tabs.map(({ browser, attempt }, at) => byCard(browser, attempt, at === 0 ? yan : other)))
+      const owners = await Promise.all(
+        [yan, other].map(async (person) => {
+          const { browser, attempt, request } = await arrive()
+          const { page } = await byCard(browser, attempt, person)
+          return (await through(browser, page, request)).sub
+        }),
+      )
+      assert.notEqual(owners[0], owners[1])
+    })
+
+    it('opens one account, however many tabs open one', async () => {
+      const tabs = [await arrive(), await arrive(), await arrive()]
+      for (const { browser, attempt } of tabs) await byNation(browser, attempt, 'c-1')
+      const subs = await Promise.all(
+        tabs.map(
+          async ({ browser, attempt, request }) =>
+            (await through(browser, await browser.post(`${attempt}/link`, { choice: 'alone' }), request)).sub,
+        ),
+      )
+      assert.equal(new Set(subs).size, 1)
+      assert.equal((await trail()).filter(({ type }) => type === 'account.opened').length, 1)
+    })
+
+    it('leaves no account behind that another tab has opened for it meanwhile', async () => {
+      const yan = await personOf('yan')
+      await signedIn(server, party, yan)
+      server.clock.advance(2_000)
+      const tab = await waiting('c-1')
+      const alone = await openAlone()
+      await byCard(tab.browser, tab.attempt, yan)
+      assert.equal((await trail()).filter(({ type }) => type === 'account.merged').length, 1)
+      assert.equal(stepOf(await alone.browser.get('/me')), 'phone', 'its session has ended')
+    })
+
+    it('is the code that was shown last, and not one that waited before it', async () => {
+      const { browser, attempt, request } = await waiting('c-1')
+      await byNation(browser, attempt, 'c-2', 'nation-face')
+      const opened = await browser.post(`${attempt}/link`, { choice: 'alone' })
+      const { sub } = await through(browser, opened, request)
+      const again = await arrive()
+      const direct = await byNation(again.browser, again.attempt, 'c-2')
+      assert.equal((await through(again.browser, direct, again.request)).sub, sub)
+      const first = await arrive()
+      assert.equal(stepOf(await byNation(first.browser, first.attempt, 'c-1')), 'link')
+    })
+
+    it('says on the first pages that it waits to be linked, so that nobody links a stranger’s', async () => {
+      const { browser, attempt } = await waiting('c-1')
+      for (const step of ['phone', 'method'])
+        assert.match((await browser.get(`${attempt}/${step}`)).text, /将关联到接下来登录的账号/)
+      const fresh = await arrive()
+      assert.doesNotMatch(fresh.page.text, /将关联到接下来登录的账号/)
     })
 
     it('reaches no more than the level it was linked at', async () => {
