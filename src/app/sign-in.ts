@@ -43,19 +43,20 @@ export function wireSignIn(parts: Parts): SignIn {
   const { config, keys, storage, artifacts, directory, throttle, devices } = parts
   const { recorder, check, ownership, now } = parts
   const { login, verifiers } = config
+  const line = createLine({ throttle, storage, mac: keys.limitMac, now })
   const proofing = createProofing({ directory, check, throttle, recorder, ownership, now })
   return createSignIn({
     attempts: createAttempts({ artifacts, lifetimeMs: login.attempt * 1000, now }),
     directory,
     challenges: createChallenges({
       ...{ directory, throttle, devices, recorder, storage, now },
-      line: createLine({ throttle, storage, mac: keys.limitMac, now }),
+      line,
       verifiers: parts.verifiers,
       resendAfterMs: verifiers.sms.resendAfter * 1000,
       onUnavailable: parts.onUnavailable,
     }),
     methodChallenges: createMethodChallenges({
-      ...{ artifacts, throttle, recorder, now },
+      ...{ artifacts, throttle, line, recorder, now },
       recognise: createRecognition({ directory, proofing, links: parts.links, now }),
       issuer: config.issuer,
       numberKey: ({ kind, number }) => directory.documentKey(kind, number),

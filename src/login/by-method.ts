@@ -12,7 +12,7 @@ import type { Attempt, Attempts, Step } from './attempt.ts'
 import type { Refused } from './challenge.ts'
 import { newPersonId, type Directory } from './directory.ts'
 import type { Linking } from './linking.ts'
-import type { MethodChallenges, Shown } from './method-challenge.ts'
+import type { Held, MethodChallenges, Shown } from './method-challenge.ts'
 import { lacksNumber } from './policy.ts'
 import type { Standing, Steps } from './steps.ts'
 import { trailOf, type Visit } from './visit.ts'
@@ -26,6 +26,8 @@ export interface ByMethod {
   leave(visit: Visit, consent: string): Promise<string | undefined>
   /** @param name the passkey, which needs not be chosen; else the method that was chosen answers */
   answerMethod(visit: Visit, challenge: string, answer: unknown, more?: Answering): Promise<void>
+  /** Somebody came back with this challenge in a browser that does not hold its attempt. */
+  comeBackElsewhere: MethodChallenges['end']
   /** The number of a method that is named; false where no such method waits for it. */
   nameNumber(visit: Visit, text: string): Promise<boolean>
   /** What becomes of a code that no account has: linked to another proof, to the session of this browser, or alone. */
@@ -61,12 +63,20 @@ export function createByMethod(deps: Dependencies): ByMethod {
   const namedIn = ({ documentKind: kind, name, number }: Attempt): Named | undefined =>
     kind !== undefined && name !== undefined && number !== undefined ? { kind, name, number } : undefined
 
+  const heldOf = (attempt: Attempt, { named }: Verifier): Held => {
+    const { code, place } = attempt
+    return { code, place, named: named ? namedIn(attempt) : undefined }
+  }
+
+  const refused = (visit: Visit, step: Step, { code, variables, place }: Refused): Partial<Attempt> => ({
+    ...fail(visit, step, code, variables && { variables }),
+    ...(place ? { place } : {}),
+  })
+
   /** Begins a form, so that its page has something to show. */
   const beginForm = async (visit: Visit, attempt: Attempt, verifier: Verifier): Promise<Partial<Attempt>> => {
-    const begun = await challenges.begin(visit, verifier, namedIn(attempt))
-    return 'show' in begun
-      ? { form: { challenge: begun.challenge, show: begun.show } }
-      : fail(visit, 'prove', begun.code, begun)
+    const begun = await challenges.begin(visit, verifier, heldOf(attempt, verifier))
+    return 'show' in begun ? { form: { challenge: begun.challenge, show: begun.show } } : refused(visit, 'prove', begun)
   }
 
   const isReady = (attempt: Attempt, { by, named }: Verifier) =>
@@ -90,21 +100,26 @@ export function createByMethod(deps: Dependencies): ByMethod {
   }
 
   return {
+    comeBackElsewhere: challenges.end,
+
     async chooseMethod(visit, name, publicComputer) {
       const now = await standing(visit)
       const verifier = now.ways.find((way) => way.name === name)
       const { attempt } = now
       if (!verifier) return save(visit, attempt, fail(visit, 'method', 'method_missing'))
-      const { documentKind, name: typed, code } = attempt
-      const fresh: Attempt = { publicComputer, proofed: false, method: name, documentKind, name: typed, code }
+      const { documentKind, name: typed, code, place } = attempt
+      const fresh: Attempt = { publicComputer, proofed: false, method: name, documentKind, name: typed, code, place }
       await attempts.save(visit.uid, fresh)
       if (isReady(fresh, verifier)) await save(visit, fresh, await beginForm(visit, fresh, verifier))
     },
 
     async beginDevice(visit, name) {
-      const verifier = chosen(await standing(visit), name)
+      const here = await standing(visit)
+      const verifier = chosen(here, name)
       if (verifier?.by !== 'device') return { code: 'verifier_unavailable' }
-      return challenges.begin(visit, verifier)
+      const held = heldOf(here.attempt, verifier)
+      if (verifier.named && !held.named) return { code: 'verifier_unavailable' }
+      return challenges.begin(visit, verifier, held)
     },
 
     async leave(visit, consent) {
@@ -119,13 +134,12 @@ export function createByMethod(deps: Dependencies): ByMethod {
         const facts = { about: verifier.name, version: consent }
         await recorder.record({ ...trailOf(visit), type: 'consent.given', outcome: 'ok', facts })
       }
-      const begun = await challenges.begin(visit, verifier, verifier.named ? namedIn(attempt) : undefined)
+      const begun = await challenges.begin(visit, verifier, heldOf(attempt, verifier))
       if ('leaveTo' in begun && begun.leaveTo !== undefined) {
         await save(visit, attempt, {})
         return begun.leaveTo
       }
-      const code = 'code' in begun ? begun.code : 'verifier_unavailable'
-      await save(visit, attempt, fail(visit, 'prove', code))
+      await save(visit, attempt, refused(visit, 'prove', 'code' in begun ? begun : { code: 'verifier_unavailable' }))
       return undefined
     },
 
@@ -134,7 +148,7 @@ export function createByMethod(deps: Dependencies): ByMethod {
       const verifier = chosen(here, name)
       const attempt = publicComputer === undefined ? here.attempt : { ...here.attempt, publicComputer }
       if (attempt.evidence || !verifier) return
-      const judged = await challenges.judge(visit, verifier, challenge, answer, attempt.code)
+      const judged = await challenges.judge(visit, verifier, challenge, answer, heldOf(attempt, verifier))
       if ('evidence' in judged) {
         await attempts.prove(judged.challenge.id, judged.evidence)
         const { method } = attempt
@@ -147,9 +161,9 @@ export function createByMethod(deps: Dependencies): ByMethod {
           ...phone,
         })
       }
-      const { code, variables } = judged
-      const form = isReady(attempt, verifier) ? await beginForm(visit, attempt, verifier) : {}
-      await save(visit, attempt, { ...form, ...fail(visit, stepOf(here, verifier), code, variables && { variables }) })
+      // Whoever waits for his turn gives the same answer then.
+      const form = isReady(attempt, verifier) && !judged.place ? await beginForm(visit, attempt, verifier) : {}
+      await save(visit, attempt, { ...form, ...refused(visit, stepOf(here, verifier), judged) })
     },
 
     async nameNumber(visit, text) {

@@ -60,6 +60,12 @@ const minutes = (ms: number) => Math.max(1, Math.ceil(ms / 60_000))
 /** Marks outlive what they mark, so that clock steps find them. */
 const markGraceMs = 3_600_000
 
+export const busy = ({ at, id }: Place, now: number): Refused => ({
+  code: 'code_busy',
+  variables: { count: Math.max(1, Math.ceil((at - now) / 1000)) },
+  place: { at, id },
+})
+
 export function createChallenges(deps: Dependencies): Challenges {
   const {
     directory,
@@ -82,12 +88,6 @@ export function createChallenges(deps: Dependencies): Challenges {
     now: now(),
   })
 
-  const busy = ({ at, id }: Place): Refused => ({
-    code: 'code_busy',
-    variables: { count: Math.max(1, Math.ceil((at - now()) / 1000)) },
-    place: { at, id },
-  })
-
   const weigh = async (visit: Visit, attempt: Attempt, given: string): Promise<{ evidence: Evidence } | Refused> => {
     const { challenge, phone } = attempt
     const verifier = challenge && verifiers.get(challenge.verifier)
@@ -99,7 +99,7 @@ export function createChallenges(deps: Dependencies): Challenges {
     const waiting = device === undefined && (await line.pass('failures-address', visit.address, attempt.place))
     if (waiting) {
       await throttle.giveBack('answer', challenge.id)
-      return busy(waiting)
+      return busy(waiting, now())
     }
     // A known device fails on its own account: a stranger's guesses at the phone do not count against it.
     const failures = device === undefined ? 'failures-day' : 'failures-day-device'
@@ -166,7 +166,7 @@ export function createChallenges(deps: Dependencies): Challenges {
       const waiting = device === undefined && (await line.pass('send-address', visit.address, place))
       if (waiting) {
         await throttle.giveBack('send-pause', key)
-        return refuse(busy(waiting))
+        return refuse(busy(waiting, now()))
       }
       // A known device draws on its own reserve first, and then on what everybody may have sent to this phone.
       const reserved = device !== undefined && (await throttle.take('send-day-device', device)).allowed

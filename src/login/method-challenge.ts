@@ -3,13 +3,14 @@
  * answer, right or wrong, ends its challenge; one that proves somebody is looked up before it counts.
  */
 import { randomUUID } from 'node:crypto'
-import type { Recorder } from '#src/audit/recorder.ts'
+import type { AuditEvent, Recorder } from '#src/audit/recorder.ts'
 import { isAppError } from '#src/errors.ts'
 import { sessionLevel } from '#src/identity/assurance.ts'
 import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 import type { Begun, Claim, Evidence, Named, Verifier } from '#src/verifiers/verifier.ts'
 import type { Challenge, KnownCode } from './attempt.ts'
-import type { Refused } from './challenge.ts'
+import { busy, type Refused } from './challenge.ts'
+import type { Line, Place } from './line.ts'
 import type { Recognition } from './recognition.ts'
 import type { Throttle } from './throttle.ts'
 import { trailOf, type Visit } from './visit.ts'
@@ -29,25 +30,32 @@ export interface Proven {
   readonly code?: KnownCode
 }
 
+/** What the attempt holds already. */
+export interface Held {
+  /** Whom a named method is asked about. */
+  readonly named?: Named | undefined
+  /** What waits to be linked to the account that this proves. */
+  readonly code?: KnownCode | undefined
+  /** His turn in the line of a busy address. */
+  readonly place?: Place | undefined
+}
+
 export interface MethodChallenges {
-  begin(visit: Visit, verifier: Verifier, named?: Named): Promise<Shown | Refused>
+  begin(visit: Visit, verifier: Verifier, held: Held): Promise<Shown | Refused>
+  /** Judges an answer; whatever came of it is in the audit trail. */
+  judge(visit: Visit, verifier: Verifier, challenge: string, answer: unknown, held: Held): Promise<Proven | Refused>
   /**
-   * Judges an answer; whatever came of it is in the audit trail.
-   * @param code what waits to be linked to the account that this proves
+   * Ends a challenge with which somebody came back in a browser that does not hold its attempt: whoever left may have
+   * sent him, to be signed in by what he proves.
    */
-  judge(
-    visit: Visit,
-    verifier: Verifier,
-    challenge: string,
-    answer: unknown,
-    code?: KnownCode,
-  ): Promise<Proven | Refused>
+  end(challenge: string, trail: Pick<AuditEvent, 'reference' | 'address'>): Promise<void>
 }
 
 interface Dependencies {
   readonly artifacts: Pick<SealedArtifacts, 'get' | 'put' | 'spend'>
   readonly recognise: Recognition
   readonly throttle: Throttle
+  readonly line: Line
   readonly recorder: Pick<Recorder, 'record'>
   readonly issuer: string
   /** Of whom a named method is asked, as a key of counters. */
@@ -70,7 +78,7 @@ const codeOf = ({ name }: Verifier, what: 'refused' | 'expired' | 'used' | 'exha
   `${name === 'passkey' ? name : 'method'}_${what}`
 
 export function createMethodChallenges(deps: Dependencies): MethodChallenges {
-  const { artifacts, recognise, throttle, recorder, issuer, onUnavailable = () => {}, now = Date.now } = deps
+  const { artifacts, recognise, throttle, line, recorder, issuer, onUnavailable = () => {}, now = Date.now } = deps
 
   const claimOf = ({ uid, channel, locale, largeType, purpose }: Visit): Claim => ({
     ...{ attempt: uid, channel: channel.name, locale, largeType, purpose },
@@ -88,18 +96,26 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
     }
   }
 
-  const weigh = async (visit: Visit, verifier: Verifier, id: string, answer: unknown, code?: KnownCode) => {
+  /** A form may be guessed at, in however many attempts: the address pays for what was wrong. */
+  const queue = async ({ address }: Visit, { by }: Verifier, place: Place | undefined) =>
+    by === 'form' ? line.pass('failures-address', address, place) : undefined
+
+  const weigh = async (visit: Visit, verifier: Verifier, id: string, answer: unknown, { code, place }: Held) => {
     const refused = (what: Parameters<typeof codeOf>[1], why: string) => ({
       refusal: { code: codeOf(verifier, what) },
       why,
     })
     if (!(await throttle.take('method-answer', visit.uid)).allowed) return refused('exhausted', 'exhausted')
+    const waiting = await queue(visit, verifier, place)
+    if (waiting) return { refusal: busy(waiting, now()), why: 'busy' }
+    const forgive = () => (verifier.by === 'form' ? line.forgive(visit.address) : undefined)
     const stored = id === '' ? undefined : (await artifacts.get<Stored>(kind, id))?.value
     if (!stored) return refused('expired', 'gone')
     if (!(await artifacts.spend(kind, id, stored.expiresAt + lateMs))) return refused('used', 'used')
     // Whoever tries an answer elsewhere has used it up.
     if (stored.attempt !== visit.uid || stored.verifier !== verifier.name) return refused('refused', 'foreign')
     const outcome = await reaching(visit, () => verifier.finish(claimOf(visit), stored.keep, answer))
+    if (outcome?.ok !== false) await forgive()
     if (!outcome) return { refusal: { code: 'verifier_unavailable' }, why: 'unavailable' }
     if (!outcome.ok) {
       const { reason, detail = reason, say } = outcome
@@ -115,9 +131,11 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
   }
 
   return {
-    async begin(visit, verifier, named) {
+    async begin(visit, verifier, { named, place }) {
       if (!(await throttle.take('method-begin', visit.uid)).allowed) return { code: codeOf(verifier, 'exhausted') }
-      // Each asks somebody about a number: nobody learns by it, but it may be paid for.
+      // Each asks somebody about a number: nobody learns by it, but it may be paid for, as a text is.
+      const waiting = named && (await line.pass('send-address', visit.address, place))
+      if (waiting) return busy(waiting, now())
       if (named && !(await throttle.take('method-number', await deps.numberKey(named))).allowed)
         return { code: 'proof_too-often' }
       const challenge = randomUUID()
@@ -151,8 +169,8 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
       return { challenge, show, ...(leaveTo === undefined ? {} : { leaveTo }) }
     },
 
-    async judge(visit, verifier, challenge, answer, code) {
-      const judged = await weigh(visit, verifier, challenge, answer, code)
+    async judge(visit, verifier, challenge, answer, held) {
+      const judged = await weigh(visit, verifier, challenge, answer, held)
       const isRight = 'evidence' in judged
       await recorder.record({
         ...trailOf(visit),
@@ -166,6 +184,16 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
         verifier: verifier.name,
       })
       return isRight ? judged : judged.refusal
+    },
+
+    async end(challenge, trail) {
+      const stored = (await artifacts.get<Stored>(kind, challenge))?.value
+      if (!stored || !(await artifacts.spend(kind, challenge, stored.expiresAt + lateMs))) return
+      const refusal = { reason: 'method_refused', facts: { why: 'foreign-browser' } }
+      await recorder.record({
+        ...{ ...trail, type: 'challenge.answered', outcome: 'refused', ...refusal },
+        verifier: stored.verifier,
+      })
     },
   }
 }

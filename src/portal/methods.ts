@@ -3,9 +3,10 @@
  * way out to another site and back, and what becomes of a code that no account has yet.
  */
 import { Router, type Request, type Response } from 'express'
-import { AppError } from '#src/errors.ts'
+import { AppError, isAppError } from '#src/errors.ts'
 import { field, fields, parseForm, parseLargeForm } from '#src/http/input.ts'
 import type { Page, Pages } from '#src/http/pages.ts'
+import { visitOf } from '#src/http/visit.ts'
 import type { Channel } from '#src/channels/channel.ts'
 import type { Config } from '#src/config.ts'
 import type { Linking } from '#src/login/linking.ts'
@@ -178,21 +179,26 @@ export function methodPages({ signIn, pages, visiting, goOn }: Omit<MethodParts,
     return { challenge: comingBack(state).challenge, answered }
   }
 
+  const comeBack = (given: (request: Request) => unknown) => async (request: Request, response: Response) => {
+    const { challenge, answered } = answer(fields(given(request)))
+    try {
+      await step((visit) => signIn.answerMethod(visit, challenge, answered))(request, response)
+    } catch (error) {
+      if (isAppError(error, 'attempt_gone')) {
+        const { reference, address } = visitOf(request)
+        await signIn.comeBackElsewhere(challenge, { reference, address })
+      }
+      throw error
+    }
+  }
   router.get(
     '/login/:uid/return',
-    step((visit, request) => {
-      const { challenge, answered } = answer(fields(request.query))
-      return signIn.answerMethod(visit, challenge, answered)
-    }),
+    comeBack(({ query }) => query),
   )
-
   router.post(
     '/login/:uid/return',
     parseLargeForm,
-    step((visit, request) => {
-      const { challenge, answered } = answer(fields(request.body))
-      return signIn.answerMethod(visit, challenge, answered)
-    }),
+    comeBack(({ body }) => body),
   )
 
   return router

@@ -15,7 +15,7 @@ describe('signing in by a method that the citizen chooses', () => {
   let party: RelyingParty
   let other: RelyingParty
 
-  const start = async (verifiers: readonly string[], level: 1 | 2 = 2) => {
+  const start = async (verifiers: readonly string[], level: 1 | 2 = 2, perAddress?: object) => {
     plugs = plugIns()
     high = await highApplication()
     const [first, second] = testApplications()
@@ -28,18 +28,24 @@ describe('signing in by a method that the citizen chooses', () => {
       ],
       overrides: { verifiers: plugs.verifiers },
       settings(config) {
-        const { channels, verifiers: settings } = config as {
+        const {
+          channels,
+          login,
+          verifiers: settings,
+        } = config as {
+          login: { perAddress: object }
           channels: { web: { verifiers: readonly string[] } }
           verifiers: { sms: { resendAfter: number } }
         }
         channels.web.verifiers = verifiers
         settings.sms.resendAfter = 1
+        if (perAddress) login.perAddress = perAddress
       },
     })
     party = relyingParty(server.url, 'first')
     other = relyingParty(server.url, 'second')
   }
-  const all = ['sms', 'passkey', 'card', 'nation', 'nation-face', 'look', 'pin']
+  const all = ['sms', 'passkey', 'card', 'nation', 'nation-face', 'look', 'pin', 'token']
   beforeEach(() => start(all))
   afterEach(() => server.close())
 
@@ -207,8 +213,14 @@ describe('signing in by a method that the citizen chooses', () => {
       const back = await leave(browser, attempt)
       const stranger = await openBrowser(server.url).get(`${back}&code=victim`)
       assert.equal(stranger.status, 400)
-      assert.equal((await answers()).length, 0, 'nothing was judged, and nothing was kept for the one who began')
-      assert.equal(stepOf(await browser.get(`${attempt}/prove`)), 'prove')
+      assert.deepEqual(
+        (await answers()).map(({ facts }) => facts),
+        [{ why: 'foreign-browser' }],
+      )
+      // Whoever left may have sent the stranger, to be signed in by what he proves.
+      const lured = await browser.get(`${back}&code=victim`)
+      assert.equal(stepOf(lured), 'prove')
+      assert.equal(await whyOf(), 'used')
     })
 
     it('takes a form from there by way of our own page', async () => {
@@ -304,6 +316,49 @@ describe('signing in by a method that the citizen chooses', () => {
         last = await browser.post(`${attempt}/prove/leave`, { consent: '7' })
       }
       assert.match(last?.text ?? '', /今天核对的次数已用完/)
+    })
+
+    it('begins no more than its pace from one address: whoever is beyond waits for his turn', async () => {
+      await server.close()
+      await start(all, 2, { sends: 2, failures: 60, longestWait: 120 })
+      const pages: Page[] = []
+      for (const key of ['yan', 'xian', 'elder']) {
+        const { browser, attempt } = await arrive()
+        await name(browser, attempt, await personOf(key))
+        pages.push(await browser.post(`${attempt}/prove/leave`, { consent: '7' }))
+      }
+      assert.deepEqual(
+        pages.map(({ location = '' }) => location.startsWith('https://elsewhere.example/')),
+        [true, true, false],
+      )
+      assert.match(pages.at(-1)?.text ?? '', /已为您排队/)
+    })
+
+    it('is guessed at in a form no faster than its pace from one address, in however many attempts', async () => {
+      await server.close()
+      await start(all, 2, { sends: 120, failures: 2, longestWait: 120 })
+      const pages: Page[] = []
+      for (const key of ['yan', 'xian', 'elder']) {
+        const { browser, attempt } = await arrive()
+        await name(browser, attempt, await personOf(key), 'pin')
+        pages.push(await browser.post(`${attempt}/prove`, { pin: '111111' }))
+      }
+      assert.match(pages.at(-1)?.text ?? '', /已为您排队/)
+      assert.deepEqual(
+        (await answers()).map(({ reason }) => reason),
+        ['method_refused', 'method_refused', 'code_busy'],
+      )
+    })
+
+    it('is told by a device too whom it asks about, and asks nobody before', async () => {
+      const { browser, attempt } = await arrive()
+      const yan = await personOf('yan')
+      await choose(browser, attempt, 'token')
+      assert.equal((await browser.once(`${attempt}/prove/options`, post())).status, 200)
+      assert.equal(plugs.given.claim, undefined)
+      await giveDocument(browser, await browser.get(`${attempt}/document`), yan)
+      await browser.once(`${attempt}/prove/options`, post())
+      assert.deepEqual(plugs.given.input, { kind: yan.kind, name: yan.name, number: yan.number })
     })
 
     it('asks in a form, and anew after a wrong answer', async () => {

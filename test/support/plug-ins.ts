@@ -95,6 +95,17 @@ export function plugIns(): PlugIns {
       (answer, { named }) => (field(answer, 'pin') === '246810' ? (named as Subject) : undefined),
       form,
     ),
+    make(
+      {
+        name: 'token',
+        by: 'device',
+        cap: 2,
+        named: true,
+        label: label('令牌', 'Token'),
+        help: label('插上', 'Plug in'),
+      },
+      parsed,
+    ),
   ] as const
   return { verifiers: new Map(all.map((one) => [one.name, one])), given, broken, down }
 }
