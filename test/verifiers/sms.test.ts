@@ -210,7 +210,7 @@ describe('the registry of verifiers', () => {
   const parts = {
     config: {
       city: { name: city },
-      verifiers: { sms: { ...settings, breaker: { failures: 5, pause: 30 } }, own: {} },
+      verifiers: { sms: { ...settings, breaker: { failures: 5, pause: 30 } }, own: {}, upstream: {} },
     } as never,
     codeMacs: settings.macs,
     smsGateway: createOutboxGateway(),
