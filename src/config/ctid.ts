@@ -10,7 +10,7 @@ export const ctid = z.strictObject({
   orgCode: text,
   appId: text,
   appName: text,
-  /** Who receives the credential, and the face of `ctid-face`, as citizens read it. */
+  /** Who receives the face of `ctid-face`, as citizens read it. */
   receiver: bilingual,
   /** The mode of each of the two verifiers. */
   modes: z.strictObject({ ctid: z.enum(['R01', 'R02']), 'ctid-face': z.enum(['R03', 'R04']) }),

@@ -52,6 +52,14 @@ const isInside = (directory: string, kek: Config['keys']['kek']): boolean =>
 const addressesOf = (settings: UpstreamSettings): readonly (string | undefined)[] =>
   settings.kind === 'oidc' ? [settings.issuer, settings.jwksUri] : [settings.token.url, settings.userinfo.url]
 
+/** Whether anything between us and this platform would be signed otherwise than with SM2 or SM3. */
+const isForeign = (settings: UpstreamSettings): boolean => {
+  if (settings.kind === 'ticket') return ['md5', 'hmac-sha256'].includes(settings.signing.kind)
+  const { algorithms, authentication } = settings
+  const own = authentication.method === 'private_key_jwt' ? [authentication.algorithm] : []
+  return [...algorithms, ...own].some((algorithm) => algorithm !== 'SGD_SM3_SM2')
+}
+
 export const rules: readonly Rule[] = [
   {
     path: 'issuer',
@@ -183,6 +191,12 @@ export const rules: readonly Rule[] = [
         (one) => one.kind === 'oidc' && new URL(one.issuer).origin === new URL(c.issuer).origin,
       ),
     remedy: 'names this server itself as its platform; nobody can be proven by a circle',
+  },
+  {
+    path: 'verifiers.upstream',
+    broken: (c) => c.crypto.policy === 'sm-only' && Object.values(c.verifiers.upstream).some(isForeign),
+    remedy:
+      'crypto.policy is sm-only: take SGD_SM3_SM2 of a platform by oidc, and sign to one by ticket with hmac-sm3, or take it out',
   },
   {
     path: 'verifiers.own',

@@ -32,6 +32,8 @@ nav a,.do{display:flex;align-items:center;min-height:3rem}
 .do{justify-content:center;max-width:26rem;padding:.5rem 1.5rem;border-radius:.5rem;background:var(--accent);color:var(--on);font-weight:600;text-decoration:none}
 .sms{background:var(--shade);border-radius:.75rem;padding:.875rem 1.125rem;margin:0 0 1rem}
 .sms p{margin:0}.sms .sub{font-size:.9375rem}
+.people select,.people input{font:inherit;width:100%;max-width:26rem;min-height:3rem;padding:.25rem .75rem;background:var(--paper);color:var(--ink);border:1px solid var(--quiet);border-radius:.5rem}
+.people .do,.people .not{font:inherit;width:100%;max-width:26rem;border:0;cursor:pointer}.people .not{min-height:3rem;background:none;color:var(--accent);text-decoration:underline}
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}`
 
 export function demoDocument(title: string, body: string): string {

@@ -27,10 +27,10 @@ export function peoplePage({ name, about, action, hidden, people, fields = '' }:
   return demoDocument(
     name.zh,
     `${heading(name)}<p>${escaped(about.zh)}<br>${escaped(about.en)}</p>
-     <form method="post" action="${escaped(action)}">${hiddenFields(hidden)}
+     <form class="people" method="post" action="${escaped(action)}">${hiddenFields(hidden)}
      <p><label for="person">您是 You are</label><br><select id="person" name="person">${options}</select></p>${fields}
      <p><button class="do" name="choice" value="go">确认 Confirm</button></p>
-     <p><button name="choice" value="cancel">取消 Cancel</button></p></form>`,
+     <p><button class="not" name="choice" value="cancel">取消 Cancel</button></p></form>`,
   )
 }
 

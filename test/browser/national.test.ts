@@ -132,4 +132,26 @@ describe('platforms above the city in a browser', function () {
       assert.equal(await subject(), first, method)
     }
   })
+
+  it('signs in by 网证 where no script runs, by one more press', async () => {
+    await context.close()
+    context = await browser.newContext({ locale: 'zh-CN', javaScriptEnabled: false })
+    page = await context.newPage()
+    await choose('ctid')
+    await actAs('ayiguli')
+    await page.click('button.do')
+    assert.match(await main(), /没有自动返回的，请按下面的按钮/)
+    await page.click('button.do')
+    assert.ok(await subject())
+  })
+
+  it('logs nothing of whom, and nothing of what he showed', async () => {
+    const logged = city.server.logged.join('\n')
+    assert.match(logged, /\/return\/ctid/)
+    for (const key of ['yan', 'xian', 'elder', 'ayiguli']) {
+      const { name, number } = await personOf(key)
+      assert.ok(!logged.includes(name) && !logged.includes(number), key)
+    }
+    assert.doesNotMatch(logged, /idCardAuthData|certPwdData|photoEncData|ticketId=|[?&]code=/)
+  })
 })

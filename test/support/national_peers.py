@@ -260,7 +260,7 @@ class Peer(BaseHTTPRequestHandler):
         if mode == 'hang':
             time.sleep(10)
         answers = {'broken': (503, '{}'), 'page': (200, '<html>'), 'torn': (200, '{"code": "0", "da'), 'empty': (200, ''),
-                   'nothing': (200, '{}'), 'null': (200, 'null'), 'long': (200, '"' + 'x' * 100_000 + '"')}
+                   'unreadable': (400, '{"error": "invalid_request"}'), 'nothing': (200, '{}'), 'null': (200, 'null'), 'long': (200, '"' + 'x' * 100_000 + '"')}
         if mode in answers:
             self.reply(*answers[mode])
         return mode in answers or mode == 'hang'

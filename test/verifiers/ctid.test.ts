@@ -90,7 +90,7 @@ describe('ctid', () => {
       assert.deepEqual([outcome.evidence.level, outcome.evidence.amr], [level, amr])
       assert.deepEqual(outcome.evidence.subject, { issuer: 'ctid', code: known })
       assert.equal(verifierOf(mode as Mode).facial, level === 3)
-      assert.ok(verifierOf(mode as Mode).consent)
+      assert.equal(verifierOf(mode as Mode).consent !== undefined, level === 3, 'a face is asked for')
     }
   })
 
@@ -197,6 +197,12 @@ describe('ctid', () => {
     await peers.behave({ mode: 'forged' })
     for (const signing of [sm2(), hmac()])
       await assert.rejects(signedIn('R01', settingsOf('R01', signing)), unavailable)
+  })
+
+  it('does not take a credential that the service cannot read for a service that is down', async () => {
+    await peers.behave({ mode: 'unreadable' })
+    const outcome = await signedIn('R01', settingsOf('R01', { kind: 'none' }))
+    assert.deepEqual(outcome, { ok: false, reason: 'rejected', detail: 'code-400' })
   })
 
   it('is unavailable in time, and quotes nothing, whatever comes instead of an answer', async () => {

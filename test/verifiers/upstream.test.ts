@@ -203,6 +203,11 @@ describe('upstream', () => {
     const verifier = guarded(verifierOf('v2', { help, notFor: ['province-portal'] }), { failures: 1, pauseMs: 1 })
     assert.deepEqual(verifier, { ...verifier, label: common.label, help, notFor: ['province-portal'] })
   })
+
+  it('is not down because of a code or a ticket that it cannot read', async () => {
+    assert.equal(await refusal('oidc-es256', { mode: 'unreadable' }), 'invalid-request')
+    assert.equal(await refusal('v2', { mode: 'unreadable' }), 'status-400')
+  })
 })
 
 describe('upstream by OpenID Connect', () => {

@@ -6,7 +6,7 @@
  * that is read: a name or a number that comes along is never looked at (国家网络身份认证公共服务管理办法: a result only).
  */
 import type { CtidSettings } from '#src/config/ctid.ts'
-import { PeerFailure } from '#src/peers/signed-http.ts'
+import { PeerFailure, PeerRefusal } from '#src/peers/signed-http.ts'
 import { fieldAt } from '../field.ts'
 import type { Ask } from './signing.ts'
 
@@ -22,11 +22,11 @@ export interface Credential {
 export interface Verdict {
   /** Undefined: the question was accepted. Else the code by which it was turned down. */
   readonly refusal: string | undefined
-  readonly passed: boolean
-  readonly bizSeq: string | undefined
-  readonly authMode: string | undefined
-  readonly subject: string | undefined
-  readonly at: number | undefined
+  readonly passed?: boolean
+  readonly bizSeq?: string | undefined
+  readonly authMode?: string | undefined
+  readonly subject?: string | undefined
+  readonly at?: number | undefined
 }
 
 type Settings = Pick<CtidSettings, 'orgCode' | 'appId' | 'appName' | 'answer'>
@@ -41,18 +41,7 @@ function timeOf(text: string | undefined): number | undefined {
   return Number.isNaN(at) ? undefined : at
 }
 
-/** @throws PeerFailure where there is no answer of this shape in time */
-export async function presentCredential(
-  ask: Ask,
-  { orgCode, appId, appName, answer }: Settings,
-  transaction: { readonly bizSeq: string; readonly authMode: AuthMode },
-  { idCardAuthData, certPwdData, photoEncData }: Credential,
-): Promise<Verdict> {
-  const told = await ask({
-    ...{ orgCode, appId, appName, ...transaction, idCardAuthData },
-    ...(certPwdData === undefined ? {} : { certPwdData }),
-    ...(photoEncData === undefined ? {} : { photoEncData }),
-  })
+function verdictOf(told: unknown, answer: Settings['answer']): Verdict {
   const code = fieldAt(told, answer.code)
   if (code === undefined) throw new PeerFailure('malformed')
   return {
@@ -62,5 +51,28 @@ export async function presentCredential(
     authMode: fieldAt(told, answer.authMode),
     subject: fieldAt(told, answer.subject),
     at: timeOf(fieldAt(told, answer.time)),
+  }
+}
+
+/** What a service says of a question it cannot read: the doing of whoever brought that credential, so it is up. */
+const unreadable: ReadonlySet<unknown> = new Set([400, 413, 422])
+
+/** @throws PeerFailure where there is no answer of this shape in time */
+export async function presentCredential(
+  ask: Ask,
+  { orgCode, appId, appName, answer }: Settings,
+  transaction: { readonly bizSeq: string; readonly authMode: AuthMode },
+  { idCardAuthData, certPwdData, photoEncData }: Credential,
+): Promise<Verdict> {
+  const question = {
+    ...{ orgCode, appId, appName, ...transaction, idCardAuthData },
+    ...(certPwdData === undefined ? {} : { certPwdData }),
+    ...(photoEncData === undefined ? {} : { photoEncData }),
+  }
+  try {
+    return verdictOf(await ask(question), answer)
+  } catch (error) {
+    if (!(error instanceof PeerRefusal) || !unreadable.has(error.status)) throw error
+    return { refusal: String(error.status) }
   }
 }

@@ -109,7 +109,8 @@ export function createCtidVerifier(name: CtidName, { ask, macs, ...settings }: D
     tries: 1,
     by: 'redirect',
     facial: asksFace(mode),
-    consent: { receiver: settings.receiver, version: '1' },
+    // A 网证 is shown by its holder; his face is asked for.
+    ...(asksFace(mode) ? { consent: { receiver: settings.receiver, version: '1' } } : {}),
 
     async begin(claim) {
       if (!claim.returnTo) throw new AppError('internal', { detail: `${name} has nowhere to come back to` })

@@ -44,6 +44,9 @@ class Fault extends Error {
 const errorCode = (error: string): string =>
   /^[a-z_]{1,40}$/.test(error) ? error.replaceAll('_', '-') : 'unknown-error'
 
+/** RFC 6749 §5.2: errors of a token request that no code of a citizen brings about. */
+const ours: ReadonlySet<string> = new Set(['invalid_client', 'unauthorized_client', 'unsupported_grant_type'])
+
 /** What was wrong with a token. Where keys could not be had it is nobody's fault but the platform's. */
 function faultOf(what: string, error: unknown): unknown {
   if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError)) return new PeerFailure('keys')
@@ -116,8 +119,9 @@ export function createOidcPlatform(settings: OidcSettings, provider: Provider = 
     const answer = await askOutside({ method: 'POST', url, headers: sent, body, timeoutMs })
     if (answer.status === 400) {
       const { error } = refusalSchema.safeParse(jsonOf(answer)).data ?? {}
-      // A citizen may bring a code that is none; anything else is between the platform and us.
-      if (error === 'invalid_grant') throw new Fault('invalid-grant')
+      // These are between the platform and us; anything else may be said of a code that is none.
+      if (error === undefined || ours.has(error)) throw new PeerFailure('refused')
+      throw new Fault(errorCode(error))
     }
     if (answer.status !== 200) throw new PeerFailure(`status ${answer.status}`)
     const tokens = tokensSchema.safeParse(jsonOf(answer)).data

@@ -39,11 +39,13 @@ export function createTicketPlatform(settings: TicketSettings, now: () => number
     const sent = { ...headers, 'content-type': type, accept: 'application/json' }
     const answer = await askOutside({ method: 'POST', url, headers: sent, body, timeoutMs })
     // These say that the platform does not know us, or that the address is wrong: nothing that a citizen has done.
-    if ([401, 403, 404, 405].includes(answer.status)) throw new PeerRefusal(answer.status)
+    if ([401, 403, 404, 405, 429].includes(answer.status)) throw new PeerRefusal(answer.status)
+    // Any other 4xx may be said of a ticket that is none.
+    if (answer.status >= 400) return { fault: `status-${answer.status}` }
     const claims = jsonOf(answer)
     const code = fieldAt(claims, accepted.field)
     if (code === undefined) throw new PeerFailure('malformed')
-    return code === accepted.value && answer.status < 400 ? { claims } : { fault: codeOf(code) }
+    return code === accepted.value ? { claims } : { fault: codeOf(code) }
   }
 
   return {
