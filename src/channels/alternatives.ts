@@ -8,7 +8,7 @@ import { enough, levels, type Level } from '#src/identity/assurance.ts'
 import type { Verifier } from '#src/verifiers/verifier.ts'
 import type { Channel } from './channel.ts'
 
-type Way = Pick<Verifier, 'name' | 'cap' | 'facial' | 'enrolled' | 'consent'>
+type Way = Pick<Verifier, 'name' | 'by' | 'cap' | 'facial' | 'enrolled' | 'consent'>
 
 /** The levels of a channel that a face alone opens, lowest first. */
 export function byFaceAlone({ top }: Pick<Channel, 'top'>, ways: readonly Way[]): readonly Level[] {
@@ -25,10 +25,11 @@ export function mustHaveAlternatives(
 ): void {
   for (const channel of channels.values()) {
     const ways = channel.verifiers.flatMap((name) => verifiers.get(name) ?? [])
-    const silent = ways.find(({ facial, consent }) => facial && !consent)
+    // Only the page from which he leaves asks for his consent.
+    const silent = ways.find(({ by, facial, consent }) => facial && (!consent || by !== 'redirect'))
     if (silent)
       throw new AppError('config_invalid', {
-        detail: `channels.${channel.name}.verifiers: "${silent.name}" looks at faces and says not who receives them; give it a consent`,
+        detail: `channels.${channel.name}.verifiers: "${silent.name}" looks at faces and does not ask first; give it a consent that names who receives them, and a page of its own (by "redirect")`,
       })
     const alone = byFaceAlone(channel, ways)
     if (alone.length === 0) continue

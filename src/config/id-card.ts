@@ -14,4 +14,8 @@ export const idCard = z.strictObject({
   /** That a reading may be old, and that the clock of a terminal may be ahead. */
   maxAge: seconds.max(300),
   clockSkew: seconds.max(120),
+  /** Windows at which a vendor's own reader program fills in name and number: which vendor, and their channels. */
+  prefill: z
+    .strictObject({ vendor: z.enum(['synjones', 'cvr', 'routon', 'zk']), channels: z.array(z.string().min(1)).min(1) })
+    .optional(),
 })

@@ -35,6 +35,8 @@ export interface DemoCity {
   /** Where cards are put on the terminal's reader. */
   readonly cardReaderUrl: string
   readonly cardReader: FakeReader
+  /** Where a UKey is plugged in. */
+  readonly tokensUrl: string
   /** The application on the terminal. */
   readonly kioskUrl: string
   /** Starts the applications; the server must listen by then. */
@@ -133,6 +135,7 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
     phoneUrl: phone,
     cardReaderUrl,
     cardReader,
+    tokensUrl: `http://localhost:${config.demo.ports[3]}/token`,
     kioskUrl: kiosk,
     links,
     async start() {

@@ -25,6 +25,8 @@ summary{min-height:3rem;display:flex;align-items:center;cursor:pointer}code{over
 dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere}
 .ok{font-weight:600}
 a{color:var(--accent);text-underline-offset:.2em}
+select,button{font:inherit;min-height:3rem;max-width:100%;padding:.25rem 1rem;border:1px solid var(--quiet);border-radius:.5rem;background:var(--paper);color:var(--ink)}
+button{cursor:pointer}
 nav{margin-top:1.5rem;display:grid}
 nav a,.do{display:flex;align-items:center;min-height:3rem}
 .do{justify-content:center;max-width:26rem;padding:.5rem 1.5rem;border-radius:.5rem;background:var(--accent);color:var(--on);font-weight:600;text-decoration:none}

@@ -21,7 +21,8 @@ export async function welcome(config: Config, city: DemoCity): Promise<string> {
      The code arrives on the demo phone: ${city.phoneUrl}
   3. Open ${second?.url}   ${second?.name.zh} ${second?.name.en} (${config.crypto.policy === 'sm-only' ? 'SM2' : 'ES256'}):
      you are signed in already. Sign out in one, and both have forgotten you.
-${config.demo.terminalPort ? terminalSays(config.demo.terminalPort, city.cardReaderUrl) : ''}
+${config.demo.terminalPort ? terminalSays(config.demo.terminalPort, city.cardReaderUrl) : ''}  UKey (数字证书): the one that is plugged in is chosen at ${city.tokensUrl}
+
 `
 }
 

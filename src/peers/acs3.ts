@@ -14,6 +14,8 @@ interface Request {
   readonly action: string
   readonly version: string
   readonly query: { readonly [name: string]: string }
+  /** A form, spelled by `canonicalQuery`; none unless said. */
+  readonly body?: string
   readonly nonce: string
   /** Milliseconds. */
   readonly at: number
@@ -32,21 +34,22 @@ export const canonicalQuery = (query: Request['query']): string =>
     .map((name) => `${escaped(name)}=${escaped(query[name] ?? '')}`)
     .join('&')
 
-/** The headers of a POST to `/` without a body. */
+/** The headers of a POST to `/`. */
 export function acs3Headers(request: Request): Readonly<Record<string, string>> {
-  const { algorithm, keyId, secret, host, action, version, query, nonce, at } = request
+  const { algorithm, keyId, secret, host, action, version, query, body = '', nonce, at } = request
   const hash = (text: string) => createHash(hashes[algorithm]).update(text).digest('hex')
   const headers: Record<string, string> = {
+    ...(body === '' ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
     host,
     'x-acs-action': action,
-    'x-acs-content-sha256': hash(''),
+    'x-acs-content-sha256': hash(body),
     'x-acs-date': new Date(at).toISOString().replace(/\.\d+/, ''),
     'x-acs-signature-nonce': nonce,
     'x-acs-version': version,
   }
   const names = Object.keys(headers).sort()
   const lines = names.map((name) => `${name}:${headers[name]}\n`).join('')
-  const canonical = ['POST', '/', canonicalQuery(query), lines, names.join(';'), hash('')].join('\n')
+  const canonical = ['POST', '/', canonicalQuery(query), lines, names.join(';'), hash(body)].join('\n')
   const signature = createHmac(hashes[algorithm], secret)
     .update(`${algorithm}\n${hash(canonical)}`)
     .digest('hex')

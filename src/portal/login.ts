@@ -20,6 +20,7 @@ import type { SignIn } from '#src/login/sign-in.ts'
 import type { Standing } from '#src/login/steps.ts'
 import type { Visit } from '#src/login/visit.ts'
 import type { Interaction, Interactions } from '#src/oidc/interaction.ts'
+import { cardPrefill, prefillOf } from './card-prefill.ts'
 import { methodPages, methodsShown, provePage } from './methods.ts'
 
 export interface LoginParts {
@@ -34,6 +35,8 @@ export interface LoginParts {
   readonly linking: Pick<Linking, 'isFresh'>
   /** What the settings call the methods. */
   readonly labels: Config['methods']
+  /** Windows where a vendor's card reader fills in name and number. */
+  readonly prefill: Config['verifiers']['idCard']['prefill']
   readonly now: () => number
 }
 
@@ -147,6 +150,7 @@ export function loginPages({
   passkeysAddable,
   linking,
   labels,
+  prefill: prefillSettings,
   now,
 }: LoginParts): Router {
   const router = Router()
@@ -176,12 +180,14 @@ export function loginPages({
     const standing = await signIn.standing(visit)
     const { method } = standing
     const open = step === 'low' ? standing.next === 'low' : reachable(step, standing.next, method)
-    const page = step !== 'prove' ? { view: step } : method && provePage(method)
+    const prefill = prefillOf(prefillSettings, visit.channel.name, step)
+    const ordinary: ReturnType<typeof provePage> = { view: step, ...(prefill ? { connects: [prefill.origin] } : {}) }
+    const page = step !== 'prove' ? ordinary : method && provePage(method)
     if (!open || !page) return goOn(request, response, visit)
     const shown = methodsShown(standing, visit, { labels, isFresh: linking.isFresh })
     pages.send(request, response, {
       ...page,
-      data: { ...dataFor(step, interaction, standing, visit, now()), ...shown, passkeyRenew, passkeysAddable },
+      data: { ...dataFor(step, interaction, standing, visit, now()), ...shown, prefill, passkeyRenew, passkeysAddable },
       formTargets: [...formTargetsOf(interaction.application.redirectUris), ...(page.formTargets ?? [])],
     })
   })
@@ -203,6 +209,7 @@ export function loginPages({
     return interaction.prompt === 'login' ? visit : undefined
   }
   router.use(methodPages({ signIn, pages, visiting, goOn }))
+  if (prefillSettings) router.use(cardPrefill({ visiting }, prefillSettings, now))
 
   router.post('/login/:uid/:step', parseForm, async (request, response, next) => {
     const step = String(request.params['step'])

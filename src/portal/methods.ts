@@ -57,7 +57,10 @@ export function methodsShown(
     first,
     method: method && described(method, channel, labels),
     named: method?.named === true,
-    consent: consent && { receiver: consent.receiver[locale], version: consent.version },
+    consent: consent && {
+      ...{ receiver: consent.receiver[locale], version: consent.version },
+      facial: method?.facial === true,
+    },
     fields: attempt.form?.show['fields'] ?? [],
     numberByLaw: visit.numberByLaw === true || people.length > 0,
     session: session !== undefined && isFresh(session),

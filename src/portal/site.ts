@@ -25,7 +25,7 @@ import { noticePages } from './notice.ts'
 import { receiptDesk, type ReceiptParts } from './receipts.ts'
 
 type Parts = HomeParts &
-  Omit<LoginParts, 'deviceCookie' | 'passkeyRenew' | 'passkeysAddable' | 'labels'> &
+  Omit<LoginParts, 'deviceCookie' | 'passkeyRenew' | 'passkeysAddable' | 'labels' | 'prefill'> &
   Omit<AccountParts, 'passkeysOffered'> &
   PasskeyParts &
   ReceiptParts & {
@@ -58,7 +58,15 @@ export function createSite(parts: Parts): Express {
   site.use(homePages(parts))
   const { validity, addedAt2 } = config.verifiers.passkey
   const passkeys = { passkeyRenew: Math.floor(validity * 0.8), passkeysAddable: addedAt2 >= 3 }
-  site.use(loginPages({ ...parts, ...passkeys, labels: config.methods, deviceCookie: createDeviceCookie({ secure }) }))
+  site.use(
+    loginPages({
+      ...parts,
+      ...passkeys,
+      labels: config.methods,
+      prefill: config.verifiers.idCard.prefill,
+      deviceCookie: createDeviceCookie({ secure }),
+    }),
+  )
   site.use(noticePages(parts))
   const passkeysOffered = config.channels['web']?.verifiers.includes('passkey') ?? false
   site.use(accountPages({ ...parts, passkeysOffered }))

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { castMember, readPopulation } from '#src/demo/cast.ts'
 import { cardOf, type Condition } from '#src/demo/fake-reader/cards.ts'
-import { openChromium, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
+import { accessibilityFaults, openChromium, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
 import { startCity, type City } from '../support/demo-city.ts'
-import { provePhone } from '../support/stations.ts'
+import { provePhone, strangersPhone } from '../support/stations.ts'
 
 describe('an identity card in a browser', function () {
   this.timeout(30_000)
@@ -19,7 +19,13 @@ describe('an identity card in a browser', function () {
 
   before(async function () {
     browser = await openChromium(this)
-    city = await startCity({ terminal: true })
+    city = await startCity({
+      terminal: true,
+      settings(settings) {
+        const { verifiers } = settings as { verifiers: { idCard: object } }
+        Object.assign(verifiers.idCard, { prefill: { vendor: 'cvr', channels: ['kiosk'] } })
+      },
+    })
   })
   after(async () => {
     await browser?.close()
@@ -87,6 +93,17 @@ describe('an identity card in a browser', function () {
     assert.match(shown, /刘䶮/)
     assert.match(shown, /urn:yihao:loa:2/)
     assert.match(shown, /sc/)
+  })
+
+  it('is a page that a screen reader can use, waiting and refused', async () => {
+    await arrive()
+    assert.deepEqual(await accessibilityFaults(page), [])
+    await press()
+    await until(async () => /请把身份证平放/.test((await progress()) ?? ''))
+    assert.deepEqual(await accessibilityFaults(page), [])
+    await put('yan', 'damaged')
+    await until(async () => /没有读出来/.test((await page.textContent('form [role=status]')) ?? ''))
+    assert.deepEqual(await accessibilityFaults(page), [])
   })
 
   it('waits for the card, by keyboard alone', async () => {
@@ -163,5 +180,48 @@ describe('an identity card in a browser', function () {
     await page.route('**/reading', (route) => route.abort())
     await press()
     await until(async () => /没有找到读卡器/.test((await page.textContent('form [role=status]')) ?? ''))
+  })
+
+  it('fills in name and number from a vendor’s reader, keeps the photo here, and leaves the sending to whoever sits there', async () => {
+    const { name, number } = castMember(await readPopulation(), 'ayiguli')
+    const answers: Record<string, object> = {
+      '/OpenDevice': { resultFlag: 0 },
+      '/readcard': {
+        resultFlag: 0,
+        partyName: name,
+        certNumber: number,
+        identityPic: 'P'.repeat(4_000),
+        certType: ' ',
+      },
+      '/CloseDevice': { resultFlag: 0 },
+    }
+    await page.route('http://127.0.0.1:19196/**', (route) => {
+      const headers = { 'access-control-allow-origin': '*' }
+      return route.fulfill({ headers, json: answers[new URL(route.request().url()).pathname] ?? {} })
+    })
+    const sent: string[] = []
+    page.on('request', (request) => {
+      if (request.url().endsWith('/card-answer')) sent.push(request.postData() ?? '')
+    })
+    const prefill = async (field: string) => {
+      await page.click('[data-card-prefill] button')
+      await until(async () => /请核对/.test((await page.textContent('[data-card-prefill] [role=status]')) ?? ''))
+      assert.equal(await page.getAttribute(':focus', 'id'), field)
+      return page.inputValue(`#${field}`)
+    }
+    await page.goto(`${city.kiosk}/`)
+    await page.click('a.do')
+    await page.click('button[value=sms]')
+    await provePhone(city, page, strangersPhone())
+    await page.click('button.do')
+    assert.equal(await prefill('name'), name)
+    await page.click('button.do')
+    assert.equal((await prefill('number')).replaceAll(' ', ''), number)
+    assert.equal(sent.length, 2)
+    assert.ok(sent.every((body) => !body.includes('PPPP')))
+    answers['/readcard'] = { resultFlag: -1, errorMsg: 'no card' }
+    await page.click('[data-card-prefill] button')
+    await until(async () => /没有读到/.test((await page.textContent('[data-card-prefill] [role=status]')) ?? ''))
+    assert.equal((await page.inputValue('#number')).replaceAll(' ', ''), number)
   })
 })

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { accessibilityFaults, openChromium, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
+import { startCity } from '../support/demo-city.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
 import { startTerminalAgent, type TerminalAgent } from '../support/terminal-agent.ts'
 
@@ -220,6 +221,41 @@ describe('the start page of a terminal in a browser', function () {
       await own.close()
       pages.close()
       pages.closeAllConnections()
+    }
+  })
+
+  it('leads to a service of the demo city where a card signs in, and asks for that card at the end', async () => {
+    const city = await startCity({ terminal: true })
+    context = await browser.newContext({ locale: 'zh-CN', viewport: { width: 1080, height: 1920 } })
+    page = await context.newPage()
+    page.setDefaultTimeout(10_000)
+    complaints = []
+    page.on('pageerror', (error) => void complaints.push(error.message))
+    try {
+      await page.goto(city.terminal ?? '')
+      await page.click('main a')
+      await page.click('a.do')
+      await page.click('button[value=id-card]')
+      await page.waitForSelector('form[data-device=id-card]')
+      await picture('service-zh')
+      // By the hands of somebody at the reader, as a visitor of the demo has them.
+      const hands = await context.newPage()
+      await hands.goto(city.cardReaderUrl)
+      await hands.selectOption('[name=person]', 'ayiguli')
+      await hands.click('form[action=place] button')
+      assert.match((await hands.textContent('[role=status]')) ?? '', /阿依古丽·买买提（有效）/)
+      await hands.setViewportSize({ width: 1366, height: 768 })
+      if (pictures !== undefined) await hands.screenshot({ path: join(pictures, 'terminal-hands.png') })
+      await page.click('form[data-device=id-card] button')
+      await page.locator('[data-progress]', { hasText: '请取走身份证' }).waitFor()
+      // Not taken: the terminal asks for it once the citizen has gone.
+      await page.goto(city.terminal ?? '')
+      await page.waitForSelector('#take[open]')
+      await hands.click('form[action=lift] button')
+      await page.waitForSelector('#take:not([open])', { state: 'attached' })
+      await page.waitForSelector('#status [data-state=ready]:not([hidden])')
+    } finally {
+      await city.close()
     }
   })
 })

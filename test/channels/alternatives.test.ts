@@ -4,10 +4,10 @@ import { isAppError } from '#src/errors.ts'
 import type { Level } from '#src/identity/assurance.ts'
 
 const consent = { receiver: { zh: '某中心', en: 'A centre' }, version: '1' }
-const face = { name: 'face', cap: 3, facial: true, consent } as const
-const sms = { name: 'sms', cap: 2 } as const
-const passkey = { name: 'passkey', cap: 3, enrolled: true } as const
-const upstream = { name: 'upstream', cap: 3 } as const
+const face = { name: 'face', by: 'redirect', cap: 3, facial: true, consent } as const
+const sms = { name: 'sms', by: 'phone', cap: 2 } as const
+const passkey = { name: 'passkey', by: 'device', cap: 3, enrolled: true } as const
+const upstream = { name: 'upstream', by: 'redirect', cap: 3 } as const
 
 describe('a face is never the only way', () => {
   const rows: readonly [string, Level, Parameters<typeof byFaceAlone>[1], readonly Level[]][] = [
@@ -41,12 +41,12 @@ describe('a face is never the only way', () => {
     mustHaveAlternatives(channels('sms', 'face', 'upstream'), verifiers)
   })
 
-  it('nor does it start with one that looks at faces and names no receiver', () => {
+  it('nor does it start with one that looks at faces and does not ask first', () => {
     const { consent: _, ...silent } = face
-    const unsaid = new Map<string, object>([...verifiers, ['face', silent]]) as typeof verifiers
-    assert.throws(
-      () => mustHaveAlternatives(channels('sms', 'face', 'upstream'), unsaid),
-      (error) => isAppError(error, 'config_invalid') && /consent/.test(error.detail ?? ''),
-    )
+    for (const one of [silent, { ...face, by: 'form' as const }])
+      assert.throws(
+        () => mustHaveAlternatives(channels('sms', 'face', 'upstream'), new Map(verifiers).set('face', one)),
+        (error) => isAppError(error, 'config_invalid') && /"face" looks at faces.*consent/.test(error.detail ?? ''),
+      )
   })
 })

@@ -35,7 +35,7 @@ def acs3(secret, method, target, headers, body):
     names = signed.split(';')
     due(names == sorted(names), 'SignedHeadersNotSorted')
     must = {'host'} | {name.lower() for name in headers.keys() if name.lower().startswith('x-acs-')}
-    due(must <= set(names), 'HeadersNotSigned')
+    due(must <= set(names) and (not body or 'content-type' in names), 'HeadersNotSigned')
     lines = ''.join(f'{name}:{headers[name].strip()}\n' for name in names)
     hashed = new(body).hexdigest()
     due(headers['x-acs-content-sha256'] == hashed, 'BodyHash')

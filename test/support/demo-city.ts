@@ -24,6 +24,8 @@ export interface City {
   readonly kiosk: string
   readonly terminal: string | undefined
   readonly cardReader: FakeReader
+  /** The hands at it. */
+  readonly cardReaderUrl: string
   /** One file for each card terminal. */
   readonly terminalRows: string
   close(): Promise<void>
@@ -89,6 +91,7 @@ export async function startCity({ more = [], settings, terminal = false }: Optio
     kiosk: city.kioskUrl,
     terminal: running.terminalUrl,
     cardReader: city.cardReader,
+    cardReaderUrl: city.cardReaderUrl,
     terminalRows: join(directory, 'keys/demo/terminals'),
     async close() {
       await running.close()

@@ -9,7 +9,7 @@ replayed. GET /mode/ restores.
 """
 import base64, hashlib, hmac, json, re, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 sys.dont_write_bytecode = True
 from cloud_signatures import Refused, acs3, due, tc3  # noqa: E402
@@ -51,6 +51,8 @@ def aliyun(request, body):
                 or query['CertType'] != 'IDENTITY_CARD' or query['CertifyUrlType'] not in ('H5', 'WEB'):
             return answered('400')
         json.loads(query['MetaInfo'])
+        if 'Model' in query or set(dict(parse_qsl(body.decode()))) != {'Model'}:
+            return answered('400')
         if mode == 'refuse-person':
             return answered('418')
         if mode == 'refuse-account':
@@ -58,7 +60,7 @@ def aliyun(request, body):
         session, url = make('aliyun', query, query['CertName'])
         return answered('200', {} if mode == 'empty' else {'CertifyId': session, 'CertifyUrl': url})
     if query['CertifyId'] not in sessions['aliyun'] or mode == 'gone':
-        return answered('404')
+        return answered('424')
     if action == 'DeleteFaceVerifyResult':
         right = query['DeleteAfterQuery'] == 'Y' and mode != 'undeleted'
         return answered('200', {'CertifyId': query['CertifyId'], 'DeleteResult': 'Y' if right else 'N'})

@@ -121,6 +121,34 @@ describe('the certificate verifier over what openssl makes', function () {
     }
   })
 
+  it('takes a SignedData without attributes, with the text inside and without, and no other', async () => {
+    certify('root', 'sm2', '/C=CN/CN=示例')
+    writeFileSync(at('index.txt'), '')
+    listNow()
+    for (const kind of ['p256', 'rsa'] as const) {
+      certify(kind, kind, `/C=CN/CN=${citizen.name}/serialNumber=${citizen.number}`, 'root')
+      const judge = async (options: readonly string[], change = (text: string) => text) => {
+        const one = verifier()
+        const { show, keep } = await one.begin(claim, undefined)
+        const text = String(show['text'])
+        writeFileSync(at('text'), change(text))
+        const signer = ['-signer', at(`${kind}.pem`), '-inkey', at(`${kind}.key`), '-md', 'sha256']
+        const files = ['-in', at('text'), '-out', at('cms')]
+        openssl('cms', '-sign', '-binary', '-outform', 'DER', ...signer, ...options, ...files)
+        const signature = readFileSync(at('cms')).toString('base64')
+        const outcome = await one.finish(claim, keep, JSON.stringify({ text, signature, format: 'pkcs7' }))
+        return outcome.ok ? outcome.evidence.subject : outcome.detail
+      }
+      assert.deepEqual(await judge(['-noattr']), citizen)
+      assert.deepEqual(await judge(['-noattr', '-nodetach']), citizen)
+      assert.deepEqual(await judge(['-noattr', '-certfile', at('root.pem')]), citizen)
+      assert.equal(await judge(['-noattr', '-nodetach'], (text) => `${text} `), 'malformed', 'of another text')
+      assert.equal(await judge(['-noattr'], (text) => `${text} `), 'signature')
+      for (const options of [[], ['-noattr', '-nocerts'], ['-noattr', '-keyid']])
+        assert.equal(await judge(options), 'malformed')
+    }
+  })
+
   it('and the demo city’s certificates and list are good to openssl', async () => {
     const directory = directories()
     const tokens = await openTokens(directory)

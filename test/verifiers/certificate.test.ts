@@ -71,6 +71,12 @@ function authorityOf(of: TestAuthority, setting: Setting = {}): Authority {
   return { root, intermediates: between, hardware, level, revocation, rules: own }
 }
 
+/** Whether this place is in one of the occurrences of a part. */
+const inside = (whole: Buffer, part: Buffer, at: number): boolean =>
+  [...Array(part.length).keys()].some(
+    (back) => at >= back && whole.subarray(at - back, at - back + part.length).equals(part),
+  )
+
 const verifierOf = (authorities: readonly Authority[], smOnly = false) =>
   createCertificateVerifier({ issuer, macs: () => [mac], authorities, validity: 300, agent, smOnly })
 
@@ -195,8 +201,38 @@ describe('the certificate verifier', () => {
       [(text) => answerOf(text, rsa, { signature: pss(text, 32) }), 'accepted'],
       [(text) => answerOf(text, rsa, { signature: pss(text, 0) }), 'signature'],
       [(text) => answerOf(text, token, { format: 'pkcs7' }), 'malformed'],
+      [(text) => answerOf(text, token, { format: 'pem' }), 'malformed'],
     ]
     for (const [answer, due] of cases) assert.equal(await reason(answer), due)
+  })
+
+  it('takes a SignedData of GM/T 0010 by an SM2 key, and no bit of it changed', async () => {
+    const seq = (...parts: readonly Buffer[]) => element(SEQUENCE, Buffer.concat(parts))
+    const set = (content: Buffer) => element(0x31, content)
+    const type = (last: number) => objectIdentifier(`1.2.156.10197.6.1.4.2.${last}`)
+    const sm3 = seq(objectIdentifier('1.2.156.10197.1.401'))
+    const one = Buffer.from('020101', 'hex')
+    const packed = (text: string): Buffer => {
+      const { issuer, serial } = readCertificate(token.certificate)
+      const signature = element(0x04, token.key.sign(Buffer.from(text)))
+      const signer = seq(one, seq(issuer, element(0x02, Buffer.from(serial, 'hex'))), sm3, sm3, signature)
+      const certificates = element(0xa0, token.certificate)
+      return seq(type(2), element(0xa0, seq(one, set(sm3), seq(type(1)), certificates, set(signer))))
+    }
+    const given = (text: string, der: Buffer) =>
+      JSON.stringify({ text, signature: der.toString('base64'), format: 'pkcs7' })
+    assert.equal(await reason((text) => given(text, packed(text))), 'accepted')
+    const verifier = verifierOf([authorityOf(root)])
+    const { show, keep } = await verifier.begin(claim, undefined)
+    const text = String(show['text'])
+    const whole = packed(text)
+    // The names of the algorithms are passed over: the key alone decides.
+    for (const at of whole.keys()) {
+      if (inside(whole, sm3, at)) continue
+      const altered = Buffer.from(whole)
+      altered[at] = (altered[at] as number) ^ 1
+      assert.equal((await verifier.finish(claim, keep, given(text, altered))).ok, false, `byte ${at}`)
+    }
   })
 
   it('takes a certificate of an intermediate, from the settings or from the answer', async () => {

@@ -53,7 +53,7 @@
         const { challenge, show } = begun.ok ? await begun.json() : {}
         // The page that follows says why nothing began.
         if (!show) return send(form, '', '')
-        const { error, certificate, chain = [], signature, format } = await signed(show.agent, show.text)
+        const { error, certificate, chain, signature, format } = await signed(show.agent, show.text)
         if (error) say(words[error] ?? status.dataset.failed)
         else send(form, challenge, JSON.stringify({ text: show.text, certificate, chain, signature, format }))
       } catch {

@@ -1,6 +1,6 @@
 /**
  * Who may ask what of the agent. It listens on the loopback, where every page of every site that the browser shows can
- * reach it: so the host asked for must be the loopback's (DNS rebinding), and the page one of the issuer's (CORS, Local
+ * reach it: so the host asked for must be the loopback's (DNS rebinding), and the page one of the issuer's (CORS, Private
  * Network Access).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -27,9 +27,8 @@ export function createDoors({ issuer, port }: { readonly issuer: string; readonl
       response.setHeader('access-control-allow-methods', 'GET, POST')
       response.setHeader('access-control-allow-headers', 'content-type')
       response.setHeader('access-control-max-age', '600')
-      for (const network of ['private', 'local'])
-        if (request.headers[`access-control-request-${network}-network`] === 'true')
-          response.setHeader(`access-control-allow-${network}-network`, 'true')
+      if (request.headers['access-control-request-private-network'] === 'true')
+        response.setHeader('access-control-allow-private-network', 'true')
     },
   }
 }

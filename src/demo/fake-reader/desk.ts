@@ -30,11 +30,13 @@ export function createDesk(reader: FakeReader, population: string | URL): Router
     const persons = people.map(({ key, name }) => `<option value="${key}">${escaped(name)} ${key}</option>`).join('')
     const shown = reader.card && lying ? `读卡器上：${escaped(lying)}` : '读卡器上没有卡 No card on the reader'
     const { zh, en } = troubles[trouble]
-    const body = `<h1>演示读卡器</h1><p class="sub">The fake card reader</p><p role="status">${shown}</p>
-<form method="post" action="place"><label>谁的身份证 Whose card <select name="person">${persons}</select></label>
-<label>状态 Condition <select name="condition">${choices(conditions)}</select></label> <button>放上 Put down</button></form>
-<form method="post" action="lift"><p><button>拿走 Lift</button></p></form>
-<form method="post" action="trouble"><label>线路 Line（${zh} ${en}）<select name="trouble">${choices(troubles)}</select></label> <button>设定 Set</button></form>`
+    const body = `<h1>演示读卡器</h1><p class="sub">The fake card reader</p><p class="ok" role="status">${shown}</p><form method="post" action="place">
+<p><label for="person">谁的身份证 Whose card</label><br><select id="person" name="person">${persons}</select></p>
+<p><label for="condition">这张证 The card is</label><br><select id="condition" name="condition">${choices(conditions)}</select></p>
+<p><button class="do">放到读卡器上 Put it on the reader</button></p></form>
+<form method="post" action="lift"><p><button>拿走 Take it away</button></p></form>
+<form method="post" action="trouble"><p><label for="trouble">读卡器 The reader is：${zh} ${en}</label><br>
+<select id="trouble" name="trouble">${choices(troubles)}</select> <button>改成这样 Change</button></p></form>`
     response.type('html').send(demoDocument('演示读卡器', body))
   })
 

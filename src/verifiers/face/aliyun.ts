@@ -33,7 +33,7 @@ const kinds: readonly DocumentKind[] = ['resident-id-card', 'hk-macao-taiwan-res
 /** Codes that speak of this person: what he gave is malformed, or he failed too often today. */
 const ofThisPerson: ReadonlySet<string> = new Set(['401', '418'])
 /** A session that is not there, or no more. */
-const unknown: ReadonlySet<string> = new Set(['404', '424'])
+const unknown: ReadonlySet<string> = new Set(['406', '424'])
 
 const code = z.union([z.string(), z.number()]).transform(String)
 const answerSchema = z.object({ Code: code, ResultObject: z.unknown() })
@@ -44,15 +44,14 @@ const deletedSchema = z.object({ DeleteResult: z.literal('Y') })
 export function createAliyunFace(account: AliyunFaceAccount): FaceSessions {
   const { keyId, secret, algorithm, sceneId: SceneId, now = Date.now } = account
 
-  const ask = async (
-    action: string,
-    query: Readonly<Record<string, string>>,
-  ): Promise<z.infer<typeof answerSchema>> => {
+  type Fields = Readonly<Record<string, string>>
+  const ask = async (action: string, query: Fields, form: Fields = {}): Promise<z.infer<typeof answerSchema>> => {
     const url = new URL(account.url)
-    const request = { algorithm, keyId, secret, host: url.host, action, version: '2019-03-07', query }
+    const body = canonicalQuery(form)
+    const request = { algorithm, keyId, secret, host: url.host, action, version: '2019-03-07', query, body }
     const headers = acs3Headers({ ...request, nonce: randomUUID(), at: now() })
     url.search = canonicalQuery(query)
-    const answer = answerSchema.safeParse(await askVendor({ url, headers, withinMs: account.timeoutMs }))
+    const answer = answerSchema.safeParse(await askVendor({ url, headers, body, withinMs: account.timeoutMs }))
     if (!answer.success) throw new PeerFailure('malformed')
     return answer.data
   }
@@ -67,11 +66,13 @@ export function createAliyunFace(account: AliyunFaceAccount): FaceSessions {
     kinds,
 
     async create({ order, number, name, returnTo }) {
-      const answer = await ask('InitFaceVerify', {
-        ...{ SceneId, OuterOrderNo: order, ProductCode: account.productCode, Model: account.model },
+      const query = {
+        ...{ SceneId, OuterOrderNo: order, ProductCode: account.productCode },
         ...{ CertType: 'IDENTITY_CARD', CertName: name, CertNo: number },
         ...{ ReturnUrl: returnTo, MetaInfo: account.metaInfo, CertifyUrlType: 'H5' },
-      })
+      }
+      // Which goes where is the service's own way, as its SDK (3.5.0) sends it.
+      const answer = await ask('InitFaceVerify', query, { Model: account.model })
       if (ofThisPerson.has(answer.Code)) throw new PeerRefusal(codeOf(answer.Code))
       if (answer.Code !== '200') throw new PeerFailure(codeOf(answer.Code))
       const made = madeSchema.safeParse(answer.ResultObject)

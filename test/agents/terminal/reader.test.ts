@@ -7,7 +7,7 @@ import { listenOnTcp, openPty, type Line } from '#src/demo/fake-reader/lines.ts'
 import { createFakeReader, fakeSam, type FakeReader } from '#src/demo/fake-reader/sam.ts'
 import { startPythonReader } from '../../support/card-reader.ts'
 
-const quick = { pollMs: 20, reopenMs: 30, answerMs: 150, readMs: 250 }
+const quick = { pollMs: 20, reopenMs: 30, answerMs: 250, readMs: 400 }
 const text = Buffer.alloc(256, 'synthetic')
 
 async function until(holds: () => boolean, what: string): Promise<void> {
@@ -148,7 +148,7 @@ describe('a card reader', () => {
     await ready(false)
     // Later than the agent waits: the answer to the first card must not be taken for the second's.
     const first = Buffer.alloc(256, 'first')
-    fake.behaviour.delayMs = 400
+    fake.behaviour.delayMs = 600
     fake.place({ text: first })
     await is({ reader: 'absent', card: false })
     fake.behaviour.delayMs = 0
