@@ -233,4 +233,16 @@ describe('the registry of verifiers', () => {
       )
     }
   })
+  it('refuses a platform or a verifier of the city that takes another one’s name', () => {
+    const taking = (own: object, upstream: object) => ({
+      ...parts,
+      config: { city: { name: city }, verifiers: { sms: settings, own, upstream } } as never,
+    })
+    for (const taken of [taking({}, { passkey: {} }), taking({ sms: {} }, {}), taking({ one: {} }, { one: {} })]) {
+      assert.throws(
+        () => createVerifiers(['sms'], taken),
+        (error) => isAppError(error, 'config_invalid'),
+      )
+    }
+  })
 })
