@@ -37,10 +37,11 @@ interface Dependencies {
 export function createLinking(deps: Dependencies): Linking {
   const { links, directory, notices, endSessions, recorder, freshness, now = Date.now } = deps
 
-  const tell = async (person: string, event: 'link-added' | 'link-removed'): Promise<void> => {
+  /** The text of the national service names it; a text says nothing of any other that could mislead. */
+  const tell = async (person: string, event: 'link-added' | 'link-removed', issuer: string): Promise<void> => {
     const citizen = await directory.byId(person)
     const phones = citizen?.phones.filter(({ proven }) => proven).map(({ number }) => number) ?? []
-    if (citizen && phones.length > 0) await notices.tell(citizen, event, phones)
+    if (citizen && phones.length > 0) await notices.tell(citizen, issuer === 'ctid' ? event : `other-${event}`, phones)
   }
 
   /** The account without a number is the same holder's: it ends, and what it was signed in to ends with it. */
@@ -64,7 +65,7 @@ export function createLinking(deps: Dependencies): Linking {
       const earlier = new Set([code.person, (await links.find(code))?.person])
       for (const one of earlier) if (one !== undefined && one !== person) await merge(visit, one)
       await links.put(code, person, level)
-      await tell(person, 'link-added')
+      await tell(person, 'link-added', code.issuer)
     },
 
     find: links.find,
@@ -78,7 +79,7 @@ export function createLinking(deps: Dependencies): Linking {
       if (!own || !citizen || lacksNumber(citizen)) return
       await recorder.record({ ...trail, type: 'link.removed', outcome: 'ok', person, facts: { issuer: own.issuer } })
       await links.remove(id)
-      await tell(person, 'link-removed')
+      await tell(person, 'link-removed', own.issuer)
     },
   }
 }

@@ -32,6 +32,8 @@ export interface AccountParts {
   readonly linking: Pick<Linking, 'of' | 'unlink'>
   /** May devices be added that sign in? */
   readonly passkeysOffered: boolean
+  /** What an issuer of codes is called; undefined: the national service, which the pages name themselves. */
+  readonly issuerName: (issuer: string) => { readonly zh: string; readonly en: string } | undefined
 }
 
 /** Even its owner sees of a stored number and name no more than tells him that it is his (PAGES). */
@@ -46,7 +48,7 @@ const masked = ({ name, documents, phones, proofing }: Citizen) => ({
 
 export function accountPages(deps: AccountParts): Router {
   const { issuer, pages, sessions, notices, releases, applications, directory, recorder, linking } = deps
-  const { passkeysOffered } = deps
+  const { passkeysOffered, issuerName } = deps
   const router = Router()
 
   /** The signed-in citizen, or undefined after sending him to sign in: a session below his account shows nothing of it. */
@@ -82,7 +84,7 @@ export function accountPages(deps: AccountParts): Router {
       citizen: masked(citizen),
       passkeysOffered,
       // Its only door stays open.
-      links: lacksNumber(citizen) ? [] : links,
+      linked: lacksNumber(citizen) ? [] : links.map((link) => ({ ...link, name: issuerName(link.issuer) })),
       sessions: open.map((session) => ({
         ...session,
         here: session.uid === uid,

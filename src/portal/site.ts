@@ -26,7 +26,7 @@ import { receiptDesk, type ReceiptParts } from './receipts.ts'
 
 type Parts = HomeParts &
   Omit<LoginParts, 'deviceCookie' | 'passkeyRenew' | 'passkeysAddable' | 'labels' | 'prefill'> &
-  Omit<AccountParts, 'passkeysOffered'> &
+  Omit<AccountParts, 'passkeysOffered' | 'issuerName'> &
   PasskeyParts &
   ReceiptParts & {
     readonly config: Pick<Config, 'issuer' | 'city' | 'listen' | 'environment' | 'channels' | 'verifiers' | 'methods'>
@@ -69,7 +69,8 @@ export function createSite(parts: Parts): Express {
   )
   site.use(noticePages(parts))
   const passkeysOffered = config.channels['web']?.verifiers.includes('passkey') ?? false
-  site.use(accountPages({ ...parts, passkeysOffered }))
+  const issuerName = (name: string) => config.verifiers.own[name.replace(/^own:/, '')]?.label
+  site.use(accountPages({ ...parts, passkeysOffered, issuerName }))
   if (passkeysOffered) site.use(passkeyPages(parts))
   site.all([...browserPaths], engine)
   site.use(notFound)

@@ -433,7 +433,7 @@ describe('signing in by a method that the citizen chooses', () => {
       const proven = await provePhone(server, browser, list, yan.phone)
       assert.equal((await through(browser, proven, request)).sub, sub)
       const texts = server.gateway.texts(yan.phone).filter(({ text }) => text.template === 'notice')
-      assert.match(texts[0]?.text.text ?? '', /关联了国家网络身份认证/)
+      assert.match(texts[0]?.text.text ?? '', /关联了一种新的登录方式/)
 
       const again = await arrive()
       const direct = await byNation(again.browser, again.attempt, 'c-1')

@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert'
 import { decodeJwt } from 'jose'
 import { startServer, type TestServer } from '../support/app.ts'
 import { openBrowser, type Page } from '../support/browser.ts'
-import { attemptOf, personOf, signedIn, stepOf } from '../support/citizen.ts'
+import { attemptOf, personOf, provePhone, signedIn, stepOf } from '../support/citizen.ts'
 import { rightCard, startExample, type ExampleService } from '../support/own-service.ts'
 import { declaration } from '../support/own-verifiers.ts'
 import { relyingParty, type RelyingParty } from '../support/relying-party.ts'
@@ -21,9 +21,10 @@ describe("signing in by a city's own verifier", () => {
       settings(config) {
         const { channels, verifiers } = config as {
           channels: { web: { verifiers: readonly string[] } }
-          verifiers: { own: object }
+          verifiers: { own: object; sms: object }
         }
-        channels.web.verifiers = ['sms', 'staff-card', 'bus-card']
+        channels.web.verifiers = ['sms', 'staff-card', 'bus-card', 'library']
+        Object.assign(verifiers.sms, { resendAfter: 1 })
         verifiers.own = {
           'staff-card': {
             ...declaration({ kind: 'http', url: service.url, keyFile: service.keyFile, timeout: 2 }),
@@ -33,6 +34,11 @@ describe("signing in by a city's own verifier", () => {
             ...declaration({ kind: 'module', path: './test/support/own-module.ts' }),
             label: { zh: '公交卡', en: 'Bus card' },
             options: { card: '1', pin: '2', person: holder, lateMs: 0 },
+          },
+          library: {
+            ...declaration({ kind: 'module', path: './test/support/own-module.ts', proves: ['code'] }),
+            label: { zh: '图书馆证', en: 'Library card' },
+            options: { card: '3', pin: '4', person: { issuer: 'own:library', code: 'reader-1' }, lateMs: 0 },
           },
         }
       },
@@ -57,7 +63,7 @@ describe("signing in by a city's own verifier", () => {
       const claims = decodeJwt((await party.tokens(noticed ?? '', request)).id_token)
       return { sub: claims.sub, acr: claims['acr'], amr: claims['amr'] }
     }
-    return { first, page, answer, subjectAfter }
+    return { first, page, answer, subjectAfter, attempt, browser }
   }
 
   it('lists it under its own name, in its place, and shows its fields', async () => {
@@ -100,6 +106,30 @@ describe("signing in by a city's own verifier", () => {
     )
     const everything = JSON.stringify(records) + server.logged.join('')
     for (const typed of [rightCard.card, rightCard.pin, holder.number]) assert.ok(!everything.includes(typed))
+  })
+
+  it('links a code to an account under its own name, on pages and in texts', async () => {
+    const { phone } = await personOf('yan')
+    const { page, link, attempt, browser } = await (async () => {
+      const begun = await arrive('library')
+      const link = await begun.answer({ card: '3', pin: '4' })
+      return { ...begun, link }
+    })()
+    assert.equal(stepOf(page), 'prove')
+    assert.match(link.text, /<h1>[^]*您已通过[^]*图书馆证/)
+    assert.doesNotMatch(link.text, /国家网络身份认证/)
+    server.clock.advance(2_000)
+    const list = await browser.post(`${attempt}/link`, { choice: 'other' })
+    const proven = await provePhone(server, browser, list, phone)
+    if (proven.location === undefined) await browser.post(`${attempt}/notice`, { answer: 'agree' })
+    const texts = server.gateway.texts(phone).map(({ text }) => text.text)
+    assert.match(texts.join(), /关联了一种新的登录方式/)
+    assert.doesNotMatch(texts.join(), /国家网络身份认证/)
+    const me = await browser.get('/me')
+    assert.match(me.text, /<strong>图书馆证<\/strong>/)
+    const again = await arrive('library')
+    const known = await again.answer({ card: '3', pin: '4' })
+    assert.notEqual(stepOf(known), 'link')
   })
 
   it('says that it is unavailable once the service is gone, hides it, and the others still work', async () => {

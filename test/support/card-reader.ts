@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 
 export interface PythonReader {
   readonly address: string
@@ -15,8 +16,8 @@ export interface PythonReader {
 export async function startPythonReader(): Promise<PythonReader> {
   const child = spawn('python3', [join(import.meta.dirname, 'card_reader.py')], { stdio: ['pipe', 'pipe', 'inherit'] })
   const ended = once(child, 'close')
-  const [line] = (await once(child.stdout, 'data')) as [Buffer]
-  const [port, text = ''] = line.toString().trim().split(' ')
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
+  const [port, text = ''] = line.split(' ')
   return {
     address: `tcp://127.0.0.1:${port}`,
     text: Buffer.from(text, 'hex'),

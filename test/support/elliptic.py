@@ -45,13 +45,34 @@ def add(c, P, Q):
     return x, (slope * (P[0] - x) - P[1]) % p
 
 
+def double(c, P):
+    """In Jacobian coordinates, as `plus`: x = X/Z², y = Y/Z³; no inversion on the way."""
+    p, (X, Y, Z) = c['p'], P
+    S, M = 4 * X * Y * Y % p, (3 * X * X + c['a'] * pow(Z, 4, p)) % p
+    X2 = (M * M - 2 * S) % p
+    return X2, (M * (S - X2) - 8 * pow(Y, 4, p)) % p, 2 * Y * Z % p
+
+
+def plus(c, P, Q):
+    if P is None:
+        return Q
+    p, (X, Y, Z), (U, V, W) = c['p'], P, Q
+    A, B, C, D = X * W * W % p, U * Z * Z % p, Y * W ** 3 % p, V * Z ** 3 % p
+    if A == B:
+        return double(c, P) if C == D else None
+    E, F = (B - A) % p, (D - C) % p
+    X3 = (F * F - E ** 3 - 2 * A * E * E) % p
+    return X3, (F * (A * E * E - X3) - C * E ** 3) % p, E * Z * W % p
+
+
 def times(c, k, P):
-    result = None
+    sum_, power = None, (*P, 1)
     while k:
         if k & 1:
-            result = add(c, result, P)
-        P, k = add(c, P, P), k >> 1
-    return result
+            sum_ = plus(c, sum_, power)
+        power, k = double(c, power), k >> 1
+    z = pow(sum_[2], -1, c['p'])
+    return sum_[0] * z * z % c['p'], sum_[1] * z ** 3 % c['p']
 
 
 class Key:

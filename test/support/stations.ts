@@ -14,13 +14,22 @@ export interface Stage extends City {
   consentUrl(): Promise<string>
   /** The address of one that asks for level 3. */
   strictUrl(): Promise<string>
+  /** The address of one in a channel that offers every way to answer. */
+  choosingUrl(): Promise<string>
 }
 
 /** The city with one application more, no pause between texts, and two people at one phone. */
 export async function startStage(): Promise<Stage> {
   const high = await highApplication()
   const strict = { ...high.application, id: 'strict', level: 3, sector: 'strict.example.gov.cn' } as ApplicationInput
-  const city = await startCity({ more: [high.application, strict], settings: impatient })
+  const choosing = {
+    ...strict,
+    id: 'choosing',
+    level: 2,
+    channel: 'choosing',
+    sector: 'choosing.example.gov.cn',
+  } as const
+  const city = await startCity({ more: [high.application, strict, choosing], settings: ready })
   const urlOf = async (clientId: string): Promise<string> => {
     const client = createHighClient({
       issuer: city.server.url,
@@ -38,7 +47,30 @@ export async function startStage(): Promise<Stage> {
     const document = { kind: kind as 'resident-id-card', number, status: 'proven' } as const
     await city.server.app.directory.open({ name, document, phone, proven: true, proofing: 2 })
   }
-  return { ...city, consentUrl: () => urlOf('high'), strictUrl: () => urlOf('strict') }
+  return {
+    ...city,
+    consentUrl: () => urlOf('high'),
+    strictUrl: () => urlOf('strict'),
+    choosingUrl: () => urlOf('choosing'),
+  }
+}
+
+/** A channel whose ways to answer are by device, by redirect with consent and without, by form, and by phone. */
+const choosing = {
+  verifiers: ['certificate', 'ctid', 'face', 'staff-card', 'sms', 'passkey'],
+  top: 2,
+  session: { absolute: 28800, idle: 1800 },
+}
+const staffCard = {
+  ...{ kind: 'module', path: './test/support/own-module.ts', by: 'form', proves: ['document'], amr: ['pin'], cap: 2 },
+  label: { zh: '工作证', en: 'Staff card' },
+  help: { zh: '输入工作证号和密码', en: 'Enter the number and the PIN of your staff card' },
+}
+
+function ready(settings: Record<string, unknown>): void {
+  impatient(settings)
+  Object.assign(settings['channels'] as object, { choosing })
+  Object.assign((settings['verifiers'] as { own: object }).own, { 'staff-card': staffCard })
 }
 
 function impatient(settings: Record<string, unknown>): void {
@@ -97,6 +129,19 @@ const insurance = async ({ insurance }: Stage, page: Page) => void (await page.g
 async function stranger(stage: Stage, page: Page): Promise<void> {
   await insurance(stage, page)
   await provePhone(stage, page, strangersPhone())
+}
+
+/** The list of methods, or the page of the one that is chosen there. */
+const chosen =
+  (method?: string) =>
+  async (stage: Stage, page: Page): Promise<void> => {
+    await page.goto(await stage.choosingUrl())
+    if (method !== undefined) await page.click(`button[name=method][value=${method}]`)
+  }
+
+async function person(page: Page): Promise<void> {
+  const { kind, name, number } = await personOf('yan')
+  await giveDocument(page, { kind, name, number })
 }
 
 async function strangerAtName(stage: Stage, page: Page): Promise<void> {
@@ -276,6 +321,63 @@ export const stations: readonly Station[] = [
     open: async (stage, page) => {
       await signedIn(stage, page)
       await page.goto(`${stage.server.url}/me`)
+    },
+  },
+  { name: 'method', view: 'method', open: chosen() },
+  {
+    name: 'method-gone',
+    view: 'method',
+    open: async (stage, page) => {
+      await chosen()(stage, page)
+      await page.evaluate("document.querySelector('button[value=ctid]').value = 'gone'")
+      await page.click('button[value=gone]')
+      await page.waitForSelector('[role=alert]')
+    },
+  },
+  { name: 'prove-device', view: 'prove-device', open: chosen('certificate') },
+  { name: 'prove-redirect', view: 'prove-redirect', open: chosen('ctid') },
+  {
+    name: 'prove-redirect-consent',
+    view: 'prove-redirect',
+    open: at(chosen('face'), person, (page) => page.waitForSelector('input[name=consent]', { state: 'attached' })),
+  },
+  { name: 'prove-form', view: 'prove-form', open: chosen('staff-card') },
+  {
+    name: 'prove-form-wrong',
+    view: 'prove-form',
+    open: async (stage, page) => {
+      await chosen('staff-card')(stage, page)
+      await page.fill('#field-card', '1')
+      await page.fill('#field-pin', '2')
+      await press(page)
+      await page.waitForSelector('[role=alert]')
+    },
+  },
+  {
+    name: 'link',
+    view: 'link',
+    open: async (stage, page) => {
+      await chosen('ctid')(stage, page)
+      await press(page)
+      await page.click('button[value=go]')
+      await page.waitForSelector('button[value=alone]')
+    },
+  },
+  {
+    name: 'return',
+    view: 'return',
+    open: async ({ server }, page) => {
+      // Its script would send it on at once.
+      await page.route('**/static/return.js', (route) => route.abort())
+      await page.route('http://elsewhere.test/', (route) =>
+        route.fulfill({
+          contentType: 'text/html',
+          body: `<form method="post" action="${server.url}/return/ctid"><input name="state" value="a.b"><button>x</button></form>`,
+        }),
+      )
+      await page.goto('http://elsewhere.test/')
+      await page.click('button')
+      await page.waitForSelector('form[data-return]')
     },
   },
   {

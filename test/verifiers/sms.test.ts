@@ -210,7 +210,7 @@ describe('the registry of verifiers', () => {
   const parts = {
     config: {
       city: { name: city },
-      verifiers: { sms: { ...settings, breaker: { failures: 5, pause: 30 } }, own: {} },
+      verifiers: { sms: { ...settings, breaker: { failures: 5, pause: 30 } }, own: {}, upstream: {} },
     } as never,
     codeMacs: settings.macs,
     smsGateway: createOutboxGateway(),
@@ -229,6 +229,18 @@ describe('the registry of verifiers', () => {
     for (const name of ['smoke', 'constructor', 'toString', '__proto__']) {
       assert.throws(
         () => createVerifiers([name], parts),
+        (error) => isAppError(error, 'config_invalid'),
+      )
+    }
+  })
+  it('refuses a platform or a verifier of the city that takes another one’s name', () => {
+    const taking = (own: object, upstream: object) => ({
+      ...parts,
+      config: { city: { name: city }, verifiers: { sms: settings, own, upstream } } as never,
+    })
+    for (const taken of [taking({}, { passkey: {} }), taking({ sms: {} }, {}), taking({ one: {} }, { one: {} })]) {
+      assert.throws(
+        () => createVerifiers(['sms'], taken),
         (error) => isAppError(error, 'config_invalid'),
       )
     }

@@ -45,6 +45,8 @@ export type NoticeEvent =
   | 'passkey-removed'
   | 'link-added'
   | 'link-removed'
+  | 'other-link-added'
+  | 'other-link-removed'
 
 const happened: Readonly<Record<NoticeEvent, { readonly zh: string; readonly en: string }>> = {
   tried: {
@@ -78,6 +80,14 @@ const happened: Readonly<Record<NoticeEvent, { readonly zh: string; readonly en:
   'link-removed': {
     zh: '您的账号不再关联国家网络身份认证，不再能用它登录',
     en: 'National Network Identity was removed from your account and no longer signs in',
+  },
+  'other-link-added': {
+    zh: '您的账号关联了一种新的登录方式，在“我的账号”里可以看到',
+    en: 'another way to sign in was linked to your account; you can see it under My account',
+  },
+  'other-link-removed': {
+    zh: '您的账号移除了一种关联的登录方式，不再能用它登录',
+    en: 'a linked way to sign in was removed from your account and no longer signs in',
   },
 }
 

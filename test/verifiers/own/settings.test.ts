@@ -148,10 +148,14 @@ describe("a service of a city's own, at the start", () => {
 
 describe("the names of a city's own verifiers", () => {
   const partsWith = (own: object): VerifierParts =>
-    ({ config: { verifiers: { own } }, codeMacs: macs, ownModules: new Map() }) as unknown as VerifierParts
+    ({
+      config: { verifiers: { own, upstream: { province: {} } } },
+      codeMacs: macs,
+      ownModules: new Map(),
+    }) as unknown as VerifierParts
 
   it('are not those of built-in ones, also where no channel offers them', () => {
-    for (const name of ['sms', 'passkey'])
+    for (const name of ['sms', 'passkey', 'province'])
       assert.throws(
         () => createVerifiers([], partsWith({ [name]: card })),
         (error) => isAppError(error, 'config_invalid') && /choose another/.test(error.detail ?? ''),
