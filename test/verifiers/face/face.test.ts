@@ -187,11 +187,12 @@ for (const [name, make] of Object.entries(adapters)) {
     })
 
     it('takes no session whose page is open to everybody on the way or has a name in its address', async () => {
-      for (const mode of ['personal', 'plain']) {
+      for (const [mode, code] of [
+        ['personal', 'document_unfit'],
+        ['plain', 'verifier_unavailable'],
+      ] as const) {
         await services.behave(mode)
-        await assert.rejects(verifierOver(make()).begin(claim, person), (error) =>
-          isAppError(error, 'verifier_unavailable'),
-        )
+        await assert.rejects(verifierOver(make()).begin(claim, person), (error) => isAppError(error, code))
       }
     })
   })
@@ -237,6 +238,21 @@ describe('the face verifier', () => {
         detail: 'other-session',
       })
     }
+  })
+
+  it('tells a name in an address from letters of the address, so that nobody makes the service look broken', async () => {
+    const leading = (url: string) =>
+      guarded(verifierOver({ name: 'at', create: async () => ({ session: 's-1', url }), result: http().result }), {
+        failures: 1,
+        pauseMs: 60_000,
+      })
+    for (const name of ['e', 'LI', 'face'])
+      await leading('https://face.example/client?order=1').begin(claim, { ...person, name })
+    const verifier = leading('https://face.example/client?order=1')
+    await assert.rejects(verifier.begin(claim, { ...person, name: 'Client' }))
+    assert.equal(verifier.down?.(), false)
+    for (const url of ['?name=Li%20Na', '?name=li+na', '/LI%20NA/', '#Li Na'])
+      await assert.rejects(leading(`https://face.example/${url}`).begin(claim, { ...person, name: 'Li Na' }), url)
   })
 
   it('refuses what was kept for another channel, person or session', async () => {
