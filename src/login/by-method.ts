@@ -87,14 +87,23 @@ export function createByMethod(deps: Dependencies): ByMethod {
     if (!challenge || !code) return
     const { verifier } = evidence
     // Another tab may have opened it.
-    let { person, level } = (await linking.find(code)) ?? { person: undefined, level: evidence.level }
-    if (person === undefined) {
-      person = newPersonId()
-      await recorder.record({ ...trailOf(visit), type: 'account.opened', outcome: 'ok', person, level, verifier })
-      await directory.open({ id: person, proofing: level })
-      await linking.link(visit, code, person, level)
+    const found = await linking.find(code)
+    const stands = found && (await directory.byId(found.person)) ? found : undefined
+    const { person, level: linked } = stands ?? { person: newPersonId(), level: evidence.level }
+    if (!stands) {
+      await recorder.record({
+        ...trailOf(visit),
+        type: 'account.opened',
+        outcome: 'ok',
+        person,
+        level: linked,
+        verifier,
+      })
+      // The link first: one to nobody opens nothing, while nobody could ever open an account without one.
+      await linking.link(visit, code, person, linked)
+      await directory.open({ id: person, proofing: linked })
     }
-    level = sessionLevel(evidence.level, level)
+    const level = sessionLevel(evidence.level, linked)
     await attempts.prove(challenge.id, { ...evidence, level, subject: { person } })
     await save(visit, attempt, { code: { ...code, person } })
   }

@@ -568,6 +568,36 @@ describe('signing in by a method that the citizen chooses', () => {
       assert.equal((await trail()).filter(({ type }) => type === 'account.opened').length, 1)
     })
 
+    for (const [what, part, act] of [
+      ['the link', 'artifacts', 'put'],
+      ['the account', 'people', 'insert'],
+    ] as const)
+      it(`opens no half of an account where ${what} cannot be kept, and all of it the next time`, async () => {
+        const { browser, attempt, request } = await arrive()
+        await byNation(browser, attempt, 'c-1')
+        const { artifacts, people } = server.app.storage
+        const store = { artifacts, people }[part] as unknown as Record<
+          string,
+          (...given: unknown[]) => Promise<unknown>
+        >
+        const works = store[act] as (...given: unknown[]) => Promise<unknown>
+        let opened = 0
+        const insert = people.insert.bind(people)
+        if (part !== 'people') people.insert = (row) => ((opened += 1), insert(row))
+        store[act] = (...given) =>
+          part === 'people' || JSON.stringify(given).includes('"Link"')
+            ? Promise.reject(new Error('full'))
+            : works.apply(store, given)
+        assert.equal((await browser.post(`${attempt}/link`, { choice: 'alone' })).status, 500)
+        store[act] = works
+        assert.equal(opened, 0)
+        assert.equal(stepOf(await browser.get(`${attempt}/link`)), 'link')
+        await through(browser, await browser.post(`${attempt}/link`, { choice: 'alone' }), request)
+        const again = await arrive()
+        const direct = await byNation(again.browser, again.attempt, 'c-1')
+        assert.ok((await through(again.browser, direct, again.request)).sub)
+      })
+
     it('leaves no account behind that another tab has opened for it meanwhile', async () => {
       const yan = await personOf('yan')
       await signedIn(server, party, yan)
