@@ -60,6 +60,9 @@ const isForeign = (settings: UpstreamSettings): boolean => {
   return [...algorithms, ...own].some((algorithm) => algorithm !== 'SGD_SM3_SM2')
 }
 
+const isForeignFace = (service: NonNullable<Config['verifiers']['face']>['service'] | undefined): boolean =>
+  service?.kind === 'tencent' || (service?.kind === 'aliyun' && service.algorithm !== 'ACS3-HMAC-SM3')
+
 export const rules: readonly Rule[] = [
   {
     path: 'issuer',
@@ -218,6 +221,11 @@ export const rules: readonly Rule[] = [
     path: 'verifiers.face.service.url',
     broken: (c) => production(c) && isOpenWire(c.verifiers.face?.service.url),
     remedy: 'must be https in production, but on this machine itself; names and ID numbers go there',
+  },
+  {
+    path: 'verifiers.face.service',
+    broken: (c) => c.crypto.policy === 'sm-only' && isForeignFace(c.verifiers.face?.service),
+    remedy: 'crypto.policy is sm-only: take http, or aliyun with ACS3-HMAC-SM3; tencent signs with SHA-256 alone',
   },
   {
     path: 'verifiers.face',

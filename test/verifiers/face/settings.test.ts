@@ -57,6 +57,16 @@ describe('the settings of the face verifier', () => {
       assert.match(faultOf(settings(face)), path)
     })
 
+  it('are refused under sm-only where anything but SM3 would sign', () => {
+    const strict = (service: object) => {
+      const given = settings({ service, consent })
+      return faultOf({ ...given, crypto: { ...(given as unknown as { crypto: object }).crypto, policy: 'sm-only' } })
+    }
+    for (const service of [services.tencent, { ...services.aliyun, algorithm: 'ACS3-HMAC-SHA256' }])
+      assert.match(strict(service), /verifiers\.face\.service: crypto\.policy is sm-only/)
+    for (const service of [services.aliyun, services.http]) assert.doesNotMatch(strict(service), /verifiers\.face/)
+  })
+
   it('are refused in production where names and numbers would go openly', () => {
     const open = (url: string) => faultOf(settings({ service: { ...services.http, url }, consent }, 'production'))
     assert.match(open('http://face.example.gov.cn'), /verifiers\.face\.service\.url: must be https/)
