@@ -54,6 +54,12 @@ export function createLinking(deps: Dependencies): Linking {
     await endSessions(earlier)
   }
 
+  const removed = async ({ id, person, issuer }: Link, trail: Parameters<Linking['unlink']>[2]): Promise<void> => {
+    await recorder.record({ ...trail, type: 'link.removed', outcome: 'ok', person, facts: { issuer } })
+    await links.remove(id)
+    await tell(person, 'link-removed', issuer)
+  }
+
   return {
     async link(visit, code, person, level) {
       if (code.person === person) return
@@ -64,6 +70,8 @@ export function createLinking(deps: Dependencies): Linking {
       // Another tab may have opened one for it since.
       const earlier = new Set([code.person, (await links.find(code))?.person])
       for (const one of earlier) if (one !== undefined && one !== person) await merge(visit, one)
+      const before = await links.find(code)
+      if (before && before.person !== person) await removed(before, trailOf(visit))
       await links.put(code, person, level)
       await tell(person, 'link-added', code.issuer)
     },
@@ -77,9 +85,7 @@ export function createLinking(deps: Dependencies): Linking {
       const citizen = await directory.byId(person)
       // An account without a number has no other door.
       if (!own || !citizen || lacksNumber(citizen)) return
-      await recorder.record({ ...trail, type: 'link.removed', outcome: 'ok', person, facts: { issuer: own.issuer } })
-      await links.remove(id)
-      await tell(person, 'link-removed', own.issuer)
+      await removed(own, trail)
     },
   }
 }

@@ -609,6 +609,21 @@ describe('signing in by a method that the citizen chooses', () => {
       assert.equal(stepOf(await alone.browser.get('/me')), 'phone', 'its session has ended')
     })
 
+    it('leaves no account silently, where another tab has linked it meanwhile', async () => {
+      const [yan, xian] = [await personOf('yan'), await personOf('xian')]
+      await signedIn(server, party, yan)
+      server.clock.advance(2_000)
+      const tabs = [await waiting('c-1'), await waiting('c-1')]
+      for (const [at, person] of [yan, xian].entries()) {
+        const tab = tabs[at] ?? assert.fail()
+        await byCard(tab.browser, tab.attempt, person)
+      }
+      const events = (await trail()).map(({ type }) => String(type)).filter((type) => type.startsWith('link.'))
+      assert.deepEqual(events, ['link.added', 'link.added', 'link.removed'])
+      const texts = server.gateway.texts(yan.phone).filter(({ text }) => text.template === 'notice')
+      assert.equal(texts.length, 2)
+    })
+
     it('is the code that was shown last, and not one that waited before it', async () => {
       const { browser, attempt, request } = await waiting('c-1')
       await byNation(browser, attempt, 'c-2', 'nation-face')
