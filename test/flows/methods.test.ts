@@ -636,9 +636,10 @@ describe('signing in by a method that the citizen chooses', () => {
       assert.equal(stepOf(await byNation(first.browser, first.attempt, 'c-1')), 'link')
     })
 
-    it('says on the first pages that it waits to be linked, so that nobody links a stranger’s', async () => {
+    it('says on every page that it waits to be linked, so that nobody links a stranger’s', async () => {
       const { browser, attempt } = await waiting('c-1')
-      for (const step of ['phone', 'method'])
+      await choose(browser, attempt, 'card')
+      for (const step of ['phone', 'method', 'prove'])
         assert.match((await browser.get(`${attempt}/${step}`)).text, /将关联到接下来登录的账号/)
       const fresh = await arrive()
       assert.doesNotMatch(fresh.page.text, /将关联到接下来登录的账号/)
