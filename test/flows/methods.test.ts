@@ -15,7 +15,7 @@ describe('signing in by a method that the citizen chooses', () => {
   let party: RelyingParty
   let other: RelyingParty
 
-  const start = async (verifiers: readonly string[], level: 1 | 2 = 2) => {
+  const start = async (verifiers: readonly string[], level: 1 | 2 = 2, top = 3) => {
     plugs = plugIns()
     high = await highApplication()
     const [first, second] = testApplications()
@@ -29,10 +29,10 @@ describe('signing in by a method that the citizen chooses', () => {
       overrides: { verifiers: plugs.verifiers },
       settings(config) {
         const { channels, verifiers: settings } = config as {
-          channels: { web: { verifiers: readonly string[] } }
+          channels: { web: { verifiers: readonly string[]; top: number } }
           verifiers: { sms: { resendAfter: number } }
         }
-        channels.web.verifiers = verifiers
+        Object.assign(channels.web, { verifiers, top })
         settings.sms.resendAfter = 1
       },
     })
@@ -270,6 +270,20 @@ describe('signing in by a method that the citizen chooses', () => {
       assert.equal(acr, 'urn:yihao:loa:2', 'the profile of the application goes no higher')
     })
 
+    it('proves no more than the channel reaches, and puts out nobody who has that much, least of all himself', async () => {
+      await server.close()
+      await start(all, 2, 2)
+      const yan = await personOf('yan')
+      await signedIn(server, party, yan)
+      const { browser, attempt, request } = await arrive()
+      assert.match((await choose(browser, attempt, 'look')).text, /“看脸”要先知道核对的是谁/)
+      await giveDocument(browser, await choose(browser, attempt, 'look'), yan)
+      const back = await leave(browser, attempt, { consent: '7' })
+      const { acr } = await through(browser, await browser.get(`${back}&pass=yes`), request)
+      assert.equal(acr, 'urn:yihao:loa:2')
+      assert.ok((await trail()).every(({ type, level }) => type !== 'account.reclaimed' && level !== 3))
+    })
+
     it('is never asked of those under 14, and never without name and number', async () => {
       const { browser, attempt } = await arrive()
       const page = await name(browser, attempt, await personOf('child'))
@@ -328,6 +342,7 @@ describe('signing in by a method that the citizen chooses', () => {
       const { browser, attempt, request } = await arrive()
       const page = await byNation(browser, attempt, 'c-1')
       const list = await browser.post(`${attempt}/link`, { choice: 'other' })
+      assert.match(list.text, /网络身份已经确认。请用下面的方式再证明一次/)
       assert.equal(stepOf(list), 'phone', page.url)
       const proven = await provePhone(server, browser, list, yan.phone)
       assert.equal((await through(browser, proven, request)).sub, sub)
