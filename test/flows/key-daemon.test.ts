@@ -86,6 +86,7 @@ describe('a server whose keys stand in the key daemon', function () {
       ...{ YIHAO_ISSUER: url, YIHAO_LISTEN__PORT: String(port), YIHAO_DEMO__ENABLED: 'false' },
       // Some ways of signing in need a service of the demo city.
       YIHAO_CHANNELS__WEB__VERIFIERS: '["sms", "passkey"]',
+      YIHAO_CHANNELS__KIOSK__VERIFIERS: '["sms"]',
       ...{ YIHAO_STORAGE__FILE: join(newDirectory(), 'yihao.db'), YIHAO_APPLICATIONS: 'config/applications' },
       ...{
         YIHAO_CRYPTO__POLICY: server.config.crypto.policy,
