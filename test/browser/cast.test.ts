@@ -55,8 +55,11 @@ describe('in Chromium, the door as each of the cast', function () {
     return { page, english }
   }
 
-  /** The page puts the focus where the answer goes; a citizen waits for it as long as he needs. */
-  const focused = (page: Page) => page.waitForFunction(`document.activeElement?.matches('main input')`)
+  /**
+   * The page puts the focus where the answer goes; a citizen waits for it as long as he needs. By a locator: a text that
+   * the page would have to evaluate again and again is refused by its policy.
+   */
+  const focused = (page: Page) => page.locator('main input:focus').waitFor()
 
   const type = async (page: Page, text: string): Promise<void> => {
     await focused(page)

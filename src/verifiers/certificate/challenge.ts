@@ -2,17 +2,9 @@
  * What a token is asked to sign: a text that its window can show, so that whoever reads it knows what he signs, and that
  * can be taken for no document's signature and for no other site's, attempt's or day's. The server keeps a MAC of it.
  */
-import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { sm3 } from 'jose'
-import type { Mac } from '#src/crypto/mac.ts'
 import type { Claim } from '../verifier.ts'
-
-export interface Bound {
-  readonly attempt: string
-  readonly channel: string
-  readonly expiresAt: number
-  readonly reference: string
-}
 
 /** Never what another text signed by the same key begins with. */
 const domain = 'YIHAO-CERTIFICATE-SIGN-IN-1'
@@ -36,24 +28,4 @@ export function challengeText(issuer: string, { attempt, purpose, now }: Claim):
     `编号 Attempt: ${shownAttempt}`,
     `随机数 Nonce: ${nonce}`,
   ].join('\n')
-}
-
-export async function macOf(
-  mac: Mac,
-  { attempt, channel, expiresAt, reference }: Bound,
-  text: string,
-): Promise<string> {
-  const bound = ['yihao certificate', text, attempt, channel, expiresAt, reference]
-  return (await mac(JSON.stringify(bound))).toString('base64url')
-}
-
-/** Whether this text was given out with this MAC, under any of these keys. */
-export async function isOurs(
-  macs: readonly Mac[],
-  kept: Bound & { readonly mac: string },
-  text: string,
-): Promise<boolean> {
-  const given = Buffer.from(kept.mac)
-  const due = await Promise.all(macs.map(async (mac) => Buffer.from(await macOf(mac, kept, text))))
-  return due.some((one) => one.length === given.length && timingSafeEqual(one, given))
 }

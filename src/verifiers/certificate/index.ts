@@ -6,16 +6,16 @@
  */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
 import type { Level } from '#src/identity/assurance.ts'
 import type { Certificate } from '#src/jose/x509-certificate.ts'
 import { chainFrom, trustedPath } from '#src/jose/x509-chain.ts'
 import { faultOf, type CertificateFault } from '#src/jose/x509-fault.ts'
 import { isSm2Spki, publicKeyOf } from '#src/jose/x509-signature.ts'
+import { createBinder, type Macs } from '../binder.ts'
 import type { Claim, Outcome, Verifier } from '../verifier.ts'
 import { readAnswer, type Answer } from './answer.ts'
-import { challengeText, isOurs, macOf } from './challenge.ts'
+import { challengeText } from './challenge.ts'
 import type { Revocation } from './revocation.ts'
 import { isSignedBy, kindOf, type KeyKind } from './signature.ts'
 import { subjectOf, type SubjectRule } from './subject.ts'
@@ -31,8 +31,7 @@ export interface Authority {
 
 interface Dependencies {
   readonly issuer: string
-  /** The first is for new challenges, all of them check one. */
-  readonly macs: () => readonly [Mac, ...Mac[]]
+  readonly macs: Macs
   readonly authorities: readonly Authority[]
   /** Seconds. */
   readonly validity: number
@@ -90,6 +89,9 @@ function trustOf(
 
 export function createCertificateVerifier(deps: Dependencies): Verifier {
   const { authorities } = deps
+  const binder = createBinder('certificate', deps.macs)
+  const partsOf = ({ attempt, channel, expiresAt, reference }: Omit<z.infer<typeof keepSchema>, 'mac'>) =>
+    [attempt, channel, expiresAt, reference] as const
   const kinds: readonly KeyKind[] = deps.smOnly ? ['sm2'] : ['sm2', 'ec', 'rsa']
 
   return {
@@ -109,7 +111,7 @@ export function createCertificateVerifier(deps: Dependencies): Verifier {
       for (const { revocation } of authorities) revocation.prepare(claim.now)
       return {
         show: { agent: deps.agent, text },
-        keep: { ...bound, mac: await macOf(deps.macs()[0], bound, text) },
+        keep: { ...bound, mac: await binder.bind(text, ...partsOf(bound)) },
         expiresAt,
       }
     },
@@ -121,7 +123,7 @@ export function createCertificateVerifier(deps: Dependencies): Verifier {
       if (claim.now >= kept.expiresAt) return { ok: false, reason: 'expired' }
       const answer = readAnswer(input)
       if (!answer) return wrong('malformed')
-      if (!(await isOurs(deps.macs(), kept, answer.text))) return wrong('challenge')
+      if (!(await binder.holds(kept.mac, answer.text, ...partsOf(kept)))) return wrong('challenge')
 
       const trust = trustOf(answer, authorities, claim.now)
       if (typeof trust === 'string') return rejected(trust)

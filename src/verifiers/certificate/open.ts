@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Config } from '#src/config.ts'
-import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
 import { pemBody } from '#src/jose/pem.ts'
 import { readCertificate, type Certificate } from '#src/jose/x509-certificate.ts'
 import { getBytes } from '#src/peers/registered-address.ts'
+import type { Macs } from '../binder.ts'
 import { guarded } from '../guard.ts'
 import type { Verifier } from '../verifier.ts'
 import { createCertificateVerifier, type Authority } from './index.ts'
@@ -58,10 +58,7 @@ function openAuthority({ file, intermediates, hardware, level, crl, subject }: A
 type Parts = Pick<Config, 'issuer' | 'verifiers' | 'crypto'>
 
 /** @throws AppError `config_invalid` where there are no settings, or naming the file that is no certificate */
-export function openCertificateVerifier(
-  { issuer, verifiers, crypto }: Parts,
-  macs: () => readonly [Mac, ...Mac[]],
-): Verifier {
+export function openCertificateVerifier({ issuer, verifiers, crypto }: Parts, macs: Macs): Verifier {
   const settings = verifiers.certificate
   if (!settings) throw new AppError('config_invalid', { detail: 'verifiers.certificate: is missing' })
   const { validity, agent, breaker } = settings

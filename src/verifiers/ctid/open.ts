@@ -1,7 +1,7 @@
 /** `ctid` (网证, 网证+口令) and `ctid-face` (a face beside it), one service in two modes, as the settings say. */
 import type { Config } from '#src/config.ts'
 import { AppError } from '#src/errors.ts'
-import type { Macs } from '../bound.ts'
+import type { Macs } from '../binder.ts'
 import { guarded } from '../guard.ts'
 import type { Verifier } from '../verifier.ts'
 import { createCtidVerifier, type CtidName } from './index.ts'

@@ -6,21 +6,21 @@
  * Whatever he brings back is ignored: the service is asked, server-side, about the session that was made for this
  * attempt. A MAC binds that session to attempt, channel, person and expiry, so that none of them can be exchanged.
  */
-import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
-import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
 import { isUnder14 } from '#src/identity/calendar.ts'
 import { birthDateIn, documentKinds } from '#src/identity/id-number.ts'
 import { sameName } from '#src/identity/name.ts'
 import { PeerRefusal } from '#src/peers/signed-http.ts'
+import { createBinder, type Macs } from '../binder.ts'
 import type { Claim, Named, Outcome, Verifier } from '../verifier.ts'
 import type { FaceResult, FaceSession, FaceSessions } from './sessions.ts'
 
 interface Dependencies {
   readonly sessions: FaceSessions
   /** The first is for new sessions, all of them check one. */
-  readonly macs: () => readonly [Mac, ...Mac[]]
+  readonly macs: Macs
   /** Seconds from leaving to coming back. */
   readonly validity: number
   readonly consent: NonNullable<Verifier['consent']>
@@ -68,18 +68,9 @@ function objection({ session, order, number, name }: Bound, result: FaceResult):
 }
 
 export function createFaceVerifier({ sessions, macs, validity, consent, onFault }: Dependencies): Verifier {
-  const macOf = (mac: Mac, bound: Bound): Promise<Buffer> => {
-    const { attempt, channel, session, order, kind, number, name, expiresAt } = bound
-    return mac(JSON.stringify(['yihao face', attempt, channel, session, order, kind, number, name, expiresAt]))
-  }
-
-  const isOurs = async (kept: z.infer<typeof keepSchema>): Promise<boolean> => {
-    const given = Buffer.from(kept.mac, 'base64url')
-    // Base64url ignores what it does not know: another spelling of a MAC is none of ours.
-    if (given.toString('base64url') !== kept.mac) return false
-    const due = await Promise.all(macs().map((key) => macOf(key, kept)))
-    return due.some((one) => one.length === given.length && timingSafeEqual(one, given))
-  }
+  const binder = createBinder('face', macs)
+  const partsOf = ({ attempt, channel, session, order, kind, number, name, expiresAt }: Bound) =>
+    [attempt, channel, session, order, kind, number, name, expiresAt] as const
 
   const create = async (claim: Claim, order: string, person: Named): Promise<FaceSession> => {
     if (!claim.returnTo) throw new AppError('bad_request', { detail: 'face: there is nowhere to come back to' })
@@ -119,13 +110,14 @@ export function createFaceVerifier({ sessions, macs, validity, consent, onFault 
         throw new AppError('verifier_unavailable', { detail: 'face: the service made no session that can be used' })
       const expiresAt = claim.now + validity * 1000
       const bound = { ...person, attempt: claim.attempt, channel: claim.channel, session, order, expiresAt }
-      const mac = (await macOf(macs()[0], bound)).toString('base64url')
+      const mac = await binder.bind(...partsOf(bound))
       return { show: {}, keep: { ...bound, mac }, expiresAt, reference: session, leaveTo: url }
     },
 
     async finish(claim, keep) {
       const kept = keepSchema.safeParse(keep).data
-      if (!kept || kept.attempt !== claim.attempt || kept.channel !== claim.channel || !(await isOurs(kept)))
+      const isOurs = kept && (await binder.holds(kept.mac, ...partsOf(kept)))
+      if (!kept || !isOurs || kept.attempt !== claim.attempt || kept.channel !== claim.channel)
         return { ok: false, reason: 'foreign' }
       if (claim.now >= kept.expiresAt) return { ok: false, reason: 'expired' }
       const { session, order, kind, number, name } = kept

@@ -8,10 +8,10 @@
  *
  * Only a MAC of the nonce is kept, over attempt, channel and expiry as well, so that none of them can be exchanged.
  */
-import { randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { sm3 } from 'jose'
 import { z } from 'zod'
-import type { Mac } from '#src/crypto/mac.ts'
+import { createBinder, type Macs } from '../binder.ts'
 import type { Claim, Outcome, Verifier } from '../verifier.ts'
 import { holderOf } from './card.ts'
 import { openReading, type Reading } from './reading.ts'
@@ -23,8 +23,7 @@ interface Dependencies {
   readonly roots: readonly string[]
   /** Where the terminal's agent answers, seen from the page. */
   readonly agent: string
-  /** The first is for new challenges, all of them check one. */
-  readonly macs: () => readonly [Mac, ...Mac[]]
+  readonly macs: Macs
   /** Seconds that a nonce lives, that a reading may be old, and that a terminal's clock may be ahead. */
   readonly validity: number
   readonly maxAge: number
@@ -51,16 +50,9 @@ const nameOf = (attempt: string): string => sm3(Buffer.from(`yihao id-card attem
 export function createIdCardVerifier(deps: Dependencies): Verifier {
   const { terminals, roots, agent } = deps
 
-  const macOf = (mac: Mac, bound: z.infer<typeof boundSchema>, nonce: string): Promise<Buffer> => {
-    const { attempt, channel, expiresAt, reference } = bound
-    return mac(JSON.stringify(['yihao id-card', nonce, attempt, channel, expiresAt, reference]))
-  }
-
-  const isOurs = async (kept: z.infer<typeof keepSchema>, nonce: string): Promise<boolean> => {
-    const given = Buffer.from(kept.mac, 'base64url')
-    const due = await Promise.all(deps.macs().map((key) => macOf(key, kept, nonce)))
-    return due.some((one) => one.length === given.length && timingSafeEqual(one, given))
-  }
+  const binder = createBinder(name, deps.macs)
+  const partsOf = ({ attempt, channel, expiresAt, reference }: z.infer<typeof boundSchema>) =>
+    [attempt, channel, expiresAt, reference] as const
 
   /** Whether a terminal of ours, with its own certificate and module, may read for this channel. */
   const wrongTerminal = (reading: Reading, certificate: Buffer, channel: string): string | undefined => {
@@ -89,10 +81,10 @@ export function createIdCardVerifier(deps: Dependencies): Verifier {
       const nonce = randomBytes(32).toString('hex')
       const expiresAt = claim.now + deps.validity * 1000
       const bound = { attempt: claim.attempt, channel: claim.channel, expiresAt, reference: randomUUID() }
-      const mac = await macOf(deps.macs()[0], bound, nonce)
+      const mac = await binder.bind(nonce, ...partsOf(bound))
       return {
         show: { nonce, attempt: nameOf(claim.attempt), agent },
-        keep: { ...bound, mac: mac.toString('base64url') },
+        keep: { ...bound, mac },
         expiresAt,
       }
     },
@@ -107,7 +99,7 @@ export function createIdCardVerifier(deps: Dependencies): Verifier {
       const { reading, certificate } = opened
       const terminal = wrongTerminal(reading, certificate, claim.channel)
       if (terminal) return refused(terminal)
-      if (!(await isOurs(kept, reading.nonce))) return refused('nonce')
+      if (!(await binder.holds(kept.mac, reading.nonce, ...partsOf(kept)))) return refused('nonce')
       if (reading.attempt !== nameOf(claim.attempt)) return refused('attempt')
       const time = wrongTime(reading, claim.now)
       if (time) return refused(time)

@@ -3,15 +3,15 @@
  * under a MAC, bound to verifier, attempt, channel and time; what it answers is read strictly and held to the
  * declaration: level, methods, whom it may prove, where it may send a citizen. Whatever else it says is a fault of its.
  */
-import { randomUUID, timingSafeEqual } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { OwnVerifier } from '#src/config/own.ts'
-import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
 import { parseDocument } from '#src/identity/id-number.ts'
 import { parseName } from '#src/identity/name.ts'
 import { parsePhone } from '#src/identity/phone.ts'
 import type { Json } from '#src/storage/storage.ts'
+import { createBinder, type Macs } from '../binder.ts'
 import type { Begun, Claim, Evidence, Named, Outcome, Verifier } from '../verifier.ts'
 import { begunSchema, formSchema, outcomeSchema, type OwnBegun } from './wire.ts'
 
@@ -26,8 +26,7 @@ interface Dependencies {
   readonly name: string
   readonly settings: OwnVerifier
   readonly backEnd: BackEnd
-  /** The first is for new challenges, all of them check one. */
-  readonly macs: () => readonly [Mac, ...Mac[]]
+  readonly macs: Macs
 }
 
 const boundSchema = z.strictObject({
@@ -72,15 +71,8 @@ export function createDeclaredVerifier({ name, settings, backEnd, macs }: Depend
   const issuer = `own:${name}`
   const fault = (detail: string) => new AppError('verifier_unavailable', { detail: `${name}: ${detail}` })
 
-  const isOurs = async (text: string, given: string): Promise<boolean> => {
-    const tag = Buffer.from(given, 'base64url')
-    const due = await Promise.all(macs().map((mac) => mac(text)))
-    return due.some((one) => one.length === tag.length && timingSafeEqual(one, tag))
-  }
-  const macOf = async (text: string): Promise<string> => (await macs()[0](text)).toString('base64url')
-  const boundText = (bound: string) => JSON.stringify(['yihao own', name, bound])
-  const whomText = (challenge: string, who: Named) =>
-    JSON.stringify(['yihao own whom', name, challenge, who.kind, who.number, who.name])
+  const binder = createBinder(`own ${name}`, macs)
+  const partsOf = (challenge: string, who: Named) => ['whom', challenge, who.kind, who.number, who.name] as const
 
   const fieldsOf = ({ show }: OwnBegun): readonly string[] => {
     if (by !== 'form') return []
@@ -118,7 +110,7 @@ export function createDeclaredVerifier({ name, settings, backEnd, macs }: Depend
       if ('phone' in said) return { phone: parsePhone(said.phone) }
       if (!('kind' in said)) return said
       const who = { ...said, number: parseDocument(said.kind, said.number, now).number, name: parseName(said.name) }
-      if (bound.whom === undefined || (await isOurs(whomText(bound.challenge, who), bound.whom))) return who
+      if (bound.whom === undefined || (await binder.holds(bound.whom, ...partsOf(bound.challenge, who)))) return who
     } catch {
       throw fault('finish proves what is no document or phone')
     }
@@ -142,13 +134,13 @@ export function createDeclaredVerifier({ name, settings, backEnd, macs }: Depend
       if (expiresAt <= claim.now) throw fault('begin answers a challenge that has ended')
       const { attempt, channel } = claim
       const { keep: kept, show, reference = challenge } = begun
-      const whom = named ? await macOf(whomText(challenge, input as Named)) : undefined
+      const whom = named ? await binder.bind(...partsOf(challenge, input as Named)) : undefined
       const fields = [...fieldsOf(begun)]
       const bound: Bound = { attempt, channel, challenge, begunAt: claim.now, expiresAt, reference, fields, whom, kept }
       const text = JSON.stringify(bound)
       return {
         show: show as Begun['show'],
-        keep: { bound: text, mac: await macOf(boundText(text)) } satisfies Record<string, Json>,
+        keep: { bound: text, mac: await binder.bind('kept', text) } satisfies Record<string, Json>,
         expiresAt,
         reference,
         ...leaving(begun),
@@ -157,7 +149,7 @@ export function createDeclaredVerifier({ name, settings, backEnd, macs }: Depend
 
     async finish(claim, keep, input): Promise<Outcome> {
       const sealed = keepSchema.safeParse(keep).data
-      if (!sealed || !(await isOurs(boundText(sealed.bound), sealed.mac))) return { ok: false, reason: 'foreign' }
+      if (!sealed || !(await binder.holds(sealed.mac, 'kept', sealed.bound))) return { ok: false, reason: 'foreign' }
       const bound = boundSchema.parse(JSON.parse(sealed.bound))
       if (bound.attempt !== claim.attempt || bound.channel !== claim.channel) return { ok: false, reason: 'foreign' }
       if (claim.now >= bound.expiresAt) return { ok: false, reason: 'expired' }

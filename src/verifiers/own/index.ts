@@ -1,15 +1,15 @@
 /** A verifier of a city's own by its settings: the declared one before a module or a service, guarded (DESIGN D10). */
 import type { OwnVerifier } from '#src/config/own.ts'
-import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
 import { peerFrom } from '#src/peers/shared-key.ts'
+import type { Macs } from '../binder.ts'
 import { guarded } from '../guard.ts'
 import type { Verifier } from '../verifier.ts'
 import { createDeclaredVerifier, type BackEnd } from './declared.ts'
 import { createHttpBackEnd } from './http.ts'
 
 interface Dependencies {
-  readonly macs: () => readonly [Mac, ...Mac[]]
+  readonly macs: Macs
   /** Those that `loadModules` has loaded. */
   readonly modules: ReadonlyMap<string, BackEnd>
 }

@@ -5,12 +5,12 @@
  *
  * Only a MAC of the challenge is kept, over attempt, channel and expiry as well, so that none of them can be exchanged.
  */
-import { randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { generateAuthenticationOptions, verifyAuthenticationResponse } from '@simplewebauthn/server'
 import { z } from 'zod'
-import type { Mac } from '#src/crypto/mac.ts'
 import { sessionLevel, type Level } from '#src/identity/assurance.ts'
 import type { Json } from '#src/storage/storage.ts'
+import { createBinder, type Macs } from '../binder.ts'
 import type { Claim, Outcome, Verifier } from '../verifier.ts'
 import { clientDataOf, readAssertion, whyRefused, type Assertion, type Site } from './answers.ts'
 import type { Passkey, PasskeyStore } from './store.ts'
@@ -18,8 +18,7 @@ import type { Passkey, PasskeyStore } from './store.ts'
 interface Dependencies {
   readonly site: Site
   readonly store: Pick<PasskeyStore, 'find' | 'used'>
-  /** The first is for new challenges, all of them check one. */
-  readonly macs: () => readonly [Mac, ...Mac[]]
+  readonly macs: Macs
   /** Seconds. */
   readonly validity: number
   /** The most that one reaches which was added in a session of level 2. */
@@ -46,16 +45,9 @@ const methods = ({ syncable }: Pick<Passkey, 'syncable'>): readonly string[] =>
 export function createPasskeyVerifier(deps: Dependencies): Verifier {
   const { site, store } = deps
 
-  const macOf = (mac: Mac, bound: z.infer<typeof boundSchema>, challenge: string): Promise<Buffer> => {
-    const { attempt, channel, expiresAt, reference } = bound
-    return mac(JSON.stringify(['yihao passkey', challenge, attempt, channel, expiresAt, reference]))
-  }
-
-  const isOurs = async (kept: z.infer<typeof keepSchema>, challenge: string): Promise<boolean> => {
-    const given = Buffer.from(kept.mac, 'base64url')
-    const due = await Promise.all(deps.macs().map((key) => macOf(key, kept, challenge)))
-    return due.some((one) => one.length === given.length && timingSafeEqual(one, given))
-  }
+  const binder = createBinder('passkey', deps.macs)
+  const partsOf = ({ attempt, channel, expiresAt, reference }: z.infer<typeof boundSchema>) =>
+    [attempt, channel, expiresAt, reference] as const
 
   /** The library's word on an answer to this challenge. */
   const verified = async (response: Assertion, challenge: string, { id, publicKey }: Passkey) => {
@@ -97,10 +89,10 @@ export function createPasskeyVerifier(deps: Dependencies): Verifier {
       })
       const expiresAt = claim.now + deps.validity * 1000
       const bound = { attempt: claim.attempt, channel: claim.channel, expiresAt, reference: randomUUID() }
-      const mac = await macOf(deps.macs()[0], bound, challenge.toString('base64url'))
+      const mac = await binder.bind(challenge.toString('base64url'), ...partsOf(bound))
       return {
         show: { options: options as unknown as Json },
-        keep: { ...bound, mac: mac.toString('base64url') },
+        keep: { ...bound, mac },
         expiresAt,
       }
     },
@@ -114,7 +106,8 @@ export function createPasskeyVerifier(deps: Dependencies): Verifier {
       if (!answer) return refused('malformed')
       const client = clientDataOf(answer.response.clientDataJSON)
       const { challenge } = client
-      if (typeof challenge !== 'string' || !(await isOurs(kept, challenge))) return refused('challenge')
+      if (typeof challenge !== 'string' || !(await binder.holds(kept.mac, challenge, ...partsOf(kept))))
+        return refused('challenge')
       const passkey = await store.find(answer.id)
       if (!passkey) return refused('unknown')
       if (answer.response.userHandle !== passkey.handle) return refused('user')

@@ -4,12 +4,12 @@
  * (D17). Only a MAC of the code is kept, over attempt, phone, challenge and expiry as well, so that none of them can be
  * exchanged.
  */
-import { randomInt, randomUUID, timingSafeEqual } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
 import { compact } from '#src/identity/half-width.ts'
 import { parsePhone } from '#src/identity/phone.ts'
+import { createBinder, type Macs } from '../binder.ts'
 import { backEndDeadlineMs, within } from '../deadline.ts'
 import type { Claim, Verifier } from '../verifier.ts'
 import type { SmsGateway } from './gateway.ts'
@@ -17,8 +17,7 @@ import { callText, codeText } from './texts.ts'
 
 interface Dependencies {
   readonly gateway: SmsGateway
-  /** The first is for new codes, all of them check one: a code outlives the change of its key. */
-  readonly macs: () => readonly [Mac, ...Mac[]]
+  readonly macs: Macs
   readonly city: { readonly zh: string; readonly en: string }
   /** Seconds. */
   readonly validity: number
@@ -53,11 +52,9 @@ export const createVoiceVerifier = (deps: Dependencies): Verifier =>
 
 function createCodeVerifier({ name, amr, wordsOf }: Way, deps: Dependencies): Verifier {
   const timeoutMs = deps.timeoutMs ?? backEndDeadlineMs
-  const macOf = (mac: Mac, bound: z.infer<typeof boundSchema>, code: string): Promise<Buffer> => {
-    const { attempt, challenge, phone, expiresAt, reference } = bound
-    const parts = [`yihao ${name}`, challenge, attempt, phone, expiresAt, reference, code]
-    return mac(JSON.stringify(parts))
-  }
+  const binder = createBinder(name, deps.macs)
+  const partsOf = ({ attempt, challenge, phone, expiresAt, reference }: z.infer<typeof boundSchema>) =>
+    [challenge, attempt, phone, expiresAt, reference] as const
 
   return {
     name,
@@ -84,7 +81,7 @@ function createCodeVerifier({ name, amr, wordsOf }: Way, deps: Dependencies): Ve
       const bound = { attempt: claim.attempt, challenge: randomUUID(), phone, expiresAt, reference }
       return {
         show: { digits: codeLength, minutes },
-        keep: { ...bound, mac: (await macOf(deps.macs()[0], bound, code)).toString('base64url') },
+        keep: { ...bound, mac: await binder.bind(...partsOf(bound), code) },
         expiresAt,
         reference,
       }
@@ -97,10 +94,7 @@ function createCodeVerifier({ name, amr, wordsOf }: Way, deps: Dependencies): Ve
       if (claim.now >= expiresAt) return { ok: false, reason: 'expired' }
       // Full-width digits and the spaces people put in between are the same code.
       const code = compact(typeof input === 'string' ? input : '')
-      const given = Buffer.from(mac, 'base64url')
-      const expected = await Promise.all(deps.macs().map((key) => macOf(key, kept.data, code)))
-      const right = expected.filter((due) => given.length === due.length && timingSafeEqual(given, due))
-      if (right.length === 0) return { ok: false, reason: 'mismatch' }
+      if (!(await binder.holds(mac, ...partsOf(kept.data), code))) return { ok: false, reason: 'mismatch' }
       return {
         ok: true,
         evidence: { verifier: name, amr: [amr], level: 2, at: claim.now, reference, subject: { phone } },

@@ -1,7 +1,7 @@
 /** The platforms that the settings name, each by the protocol it speaks, behind its guard. */
 import type { Config } from '#src/config.ts'
 import type { UpstreamSettings } from '#src/config/upstream.ts'
-import type { Macs } from '../bound.ts'
+import type { Macs } from '../binder.ts'
 import { guarded } from '../guard.ts'
 import type { Verifier } from '../verifier.ts'
 import { createUpstreamVerifier } from './index.ts'
