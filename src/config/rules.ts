@@ -54,9 +54,11 @@ const areIdle = (words: Config['methods'], verifiers: readonly string[]): boolea
 const isInside = (directory: string, kek: Config['keys']['kek']): boolean =>
   kek !== undefined && 'file' in kek && !relative(resolve(directory), resolve(kek.file)).startsWith('..')
 
-/** Where a platform above the city is asked. */
+/** Where a platform above the city is asked, and where citizens are sent. */
 const addressesOf = (settings: UpstreamSettings): readonly (string | undefined)[] =>
-  settings.kind === 'oidc' ? [settings.issuer, settings.jwksUri] : [settings.token.url, settings.userinfo.url]
+  settings.kind === 'oidc'
+    ? [settings.issuer, settings.jwksUri]
+    : [settings.signInPage, settings.token.url, settings.userinfo.url]
 
 /** Whether anything between us and this platform would be signed otherwise than with SM2 or SM3. */
 const isForeign = (settings: UpstreamSettings): boolean => {
@@ -182,6 +184,11 @@ export const rules: readonly Rule[] = [
     path: 'verifiers.ctid.url',
     broken: (c) => production(c) && isOpenWire(c.verifiers.ctid?.url),
     remedy: 'must be https in production, but on this machine itself; credentials and faces go there',
+  },
+  {
+    path: 'verifiers.ctid.app',
+    broken: (c) => production(c) && isOpenWire(c.verifiers.ctid?.app),
+    remedy: 'must be https in production, but on this machine itself; citizens are sent there',
   },
   {
     path: 'verifiers.upstream',
