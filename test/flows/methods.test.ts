@@ -322,6 +322,7 @@ describe('signing in by a method that the citizen chooses', () => {
       const page = await byNation(browser, attempt, code)
       assert.equal(stepOf(page), 'link')
       const opened = await browser.post(`${attempt}/link`, { choice: 'alone' })
+      assert.match(opened.text, /没有姓名、证件号码和手机号，这些现在不会提供/)
       return { browser, sub: (await through(browser, opened, request)).sub }
     }
 
