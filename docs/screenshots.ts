@@ -11,6 +11,8 @@ const pictures = [
   { file: 'code-large', station: 'code', viewport: phone, query: '?size=large' },
   { file: 'notice', station: 'notice-duty-consent', viewport: phone },
   { file: 'number-wrong', station: 'number-check', viewport: phone },
+  { file: 'methods', station: 'method', viewport: phone },
+  { file: 'consent', station: 'prove-redirect-consent', viewport: phone, until: '.pair' },
   { file: 'me', station: 'me', viewport: desktop },
 ] as const
 
@@ -24,6 +26,7 @@ try {
     if (!way) throw new Error(`there is no station ${station}: ${stations.map(({ name }) => name).join(', ')}`)
     await way.open(stage, page)
     if ('query' in more) await page.goto(`${page.url()}${more.query}`)
+    if ('until' in more) await page.locator(more.until).evaluate((last) => last.scrollIntoView(false))
     await page.screenshot({ path: join(import.meta.dirname, `${file}.png`) })
     await context.close()
   }

@@ -183,6 +183,20 @@ describe('The configuration', () => {
       )
     })
 
+    it('takes the carriers’ own addresses, which are https, where the settings name none', () => {
+      const templates = { code: { zh: 'SMS_1', en: 'SMS_2' }, notice: { zh: 'SMS_3', en: 'SMS_4' } }
+      const cloud = { keyId: 'id', keyFile: 'key', sign: '样例市一号', templates, timeout: 5 }
+      const gateways = [
+        { kind: 'aliyun', algorithm: 'ACS3-HMAC-SM3', ...cloud },
+        { kind: 'tencent', appId: '1400000000', ...cloud },
+      ]
+      const found = faults((all) => setGateways(all, 'sms', gateways), production())
+      assert.deepEqual(
+        found.filter((line) => !line.startsWith('register.kind')),
+        [],
+      )
+    })
+
     it('reports its rules beside malformed settings', () => {
       const found = faults((all) => Object.assign(all['listen'] as object, { port: -1 }), production())
       assert.deepEqual(found.map((line) => line.split(': ')[0]).sort(), ['listen.port', ...standing].sort())
@@ -195,6 +209,28 @@ describe('The configuration', () => {
         [...['crypto.certified', 'issuer', 'city.name.zh', 'keys.kek'], ...standing].sort(),
       )
     })
+  })
+
+  it('calls methods as the settings say, those on offer alone', () => {
+    const words = { label: { zh: '网证', en: 'Network identity' } }
+    const named = (path: 'all' | 'channel', name: string) =>
+      faults((all) =>
+        path === 'all'
+          ? void (all['methods'] = { [name]: words })
+          : Object.assign(all['channels']?.['kiosk'] as object, { methods: { [name]: words } }),
+      )
+    for (const path of ['all', 'channel'] as const) assert.deepEqual(named(path, 'sms'), [], path)
+    assert.match(named('all', 'ctld').join(), /^methods: has words for a way that no channel offers/)
+    assert.match(named('channel', 'ctid').join(), /^channels: has words .* that the channel does not offer/)
+  })
+
+  it('says of a platform or a verifier of the city’s own what it is', () => {
+    for (const family of ['own', 'upstream']) {
+      const found = faults((all) => Object.assign(all['verifiers']?.[family] as object, { there: {} }))
+      assert.deepEqual(found, [
+        `verifiers.${family}.there.kind: kind is missing, or none that there is; see config/README.md`,
+      ])
+    }
   })
 
   it('names gateways apart, and offers calls only where a gateway makes them', () => {

@@ -20,5 +20,7 @@ export function sentenceOf(issue: z.core.$ZodIssue): string {
   // Absent and undefined are one: zod names a choice's values where it misses one, which says what is wanted.
   if (issue.input === undefined) return 'is missing; see config/README.md'
   if (issue.code === 'invalid_type') return `must be ${kinds[issue.expected] ?? issue.expected}; see config/README.md`
+  if (issue.code === 'invalid_union' && 'discriminator' in issue)
+    return `${issue.discriminator} is missing, or none that there is; see config/README.md`
   return issue.message
 }

@@ -39,18 +39,26 @@ const isElsewhere = ({ issuer, listen }: Config): boolean => {
 /** Whether phones and codes would go to this gateway for everybody on the way to read. */
 const isOpenGateway = (gateway: GatewaySettings): boolean => {
   if (gateway.kind === 'outbox') return false
-  return 'url' in gateway ? isOpenWire(gateway.url) : !gateway.tls && !gateway.privateLine
+  if (gateway.kind === 'smpp' || gateway.kind === 'cmpp') return !gateway.tls && !gateway.privateLine
+  // Where the settings name no address, it is the carrier's own.
+  return isOpenWire(gateway.url)
 }
 
 const hasTwins = (gateways: readonly GatewaySettings[]): boolean =>
   new Set(gateways.map(({ kind, name = kind }) => name)).size < gateways.length
 
+/** Words for a method that no channel offers, or this one does not, are a slip of the pen. */
+const areIdle = (words: Config['methods'], verifiers: readonly string[]): boolean =>
+  Object.keys(words ?? {}).some((name) => !verifiers.includes(name))
+
 const isInside = (directory: string, kek: Config['keys']['kek']): boolean =>
   kek !== undefined && 'file' in kek && !relative(resolve(directory), resolve(kek.file)).startsWith('..')
 
-/** Where a platform above the city is asked. */
+/** Where a platform above the city is asked, and where citizens are sent. */
 const addressesOf = (settings: UpstreamSettings): readonly (string | undefined)[] =>
-  settings.kind === 'oidc' ? [settings.issuer, settings.jwksUri] : [settings.token.url, settings.userinfo.url]
+  settings.kind === 'oidc'
+    ? [settings.issuer, settings.jwksUri]
+    : [settings.signInPage, settings.token.url, settings.userinfo.url]
 
 /** Whether anything between us and this platform would be signed otherwise than with SM2 or SM3. */
 const isForeign = (settings: UpstreamSettings): boolean => {
@@ -181,6 +189,11 @@ export const rules: readonly Rule[] = [
     remedy: 'must be https in production, but on this machine itself; credentials and faces go there',
   },
   {
+    path: 'verifiers.ctid.app',
+    broken: (c) => production(c) && isOpenWire(c.verifiers.ctid?.app),
+    remedy: 'must be https in production, but on this machine itself; citizens are sent there',
+  },
+  {
     path: 'verifiers.upstream',
     broken: (c) =>
       production(c) &&
@@ -263,6 +276,20 @@ export const rules: readonly Rule[] = [
       isIP(new URL(c.issuer).hostname.replace(/^\[|\]$/g, '')) !== 0 &&
       Object.values(c.channels).some(({ verifiers }) => verifiers.includes('passkey')),
     remedy: 'passkeys belong to a host name, and the issuer is an address; name one, or take "passkey" out',
+  },
+  {
+    path: 'channels',
+    broken: (c) => Object.values(c.channels).some(({ methods, verifiers }) => areIdle(methods, verifiers)),
+    remedy: 'has words ("methods") for a way that the channel does not offer; name one of its verifiers',
+  },
+  {
+    path: 'methods',
+    broken: (c) =>
+      areIdle(
+        c.methods,
+        Object.values(c.channels).flatMap(({ verifiers }) => verifiers),
+      ),
+    remedy: 'has words for a way that no channel offers; name one of their verifiers',
   },
   {
     path: 'tokens.refreshTokenIdle',

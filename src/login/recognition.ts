@@ -54,8 +54,9 @@ export function createRecognition({ directory, proofing, links, now = Date.now }
     const signedIn = visit.session && visit.session.level >= 2 ? visit.session.person : undefined
     const proofed = await proofing.provePersonally({
       ...document,
-      // What proves less than a real name proves nobody.
-      level: level as Exclude<Level, 1>,
+      // What proves less than a real name proves nobody; and no channel proves more than its top, or the session that
+      // follows would be one of less than the proof, and end with those that the proof puts out.
+      level: Math.max(2, Math.min(level, visit.channel.top)) as Exclude<Level, 1>,
       onto,
       signedIn,
       trail: trailOf(visit),

@@ -65,7 +65,8 @@ export function methodsShown(
     fields: attempt.form?.show['fields'] ?? [],
     numberByLaw: visit.numberByLaw === true || people.length > 0,
     session: session !== undefined && isFresh(session) && !people.some(({ id }) => id === session.person),
-    waiting: attempt.code !== undefined && attempt.evidence === undefined,
+    // A code waits for the account that he proves now.
+    linking: attempt.code !== undefined && attempt.evidence === undefined,
   }
 }
 

@@ -6,20 +6,24 @@ import { Router } from 'express'
 import { field, parseForm } from '#src/http/input.ts'
 import { formTargetsOf } from '#src/http/security.ts'
 import type { Pages } from '#src/http/pages.ts'
+import type { Directory } from '#src/login/directory.ts'
+import { lacksNumber } from '#src/login/policy.ts'
 import type { Interactions } from '#src/oidc/interaction.ts'
 
-interface Dependencies {
+export interface NoticeParts {
   readonly interactions: Interactions
   readonly pages: Pages
+  readonly directory: Pick<Directory, 'byId'>
 }
 
-export function noticePages({ interactions, pages }: Dependencies): Router {
+export function noticePages({ interactions, pages, directory }: NoticeParts): Router {
   const router = Router()
 
   router.get('/login/:uid', async (request, response) => {
     const interaction = await interactions.find(request, response, String(request.params['uid']))
     if (interaction.prompt === 'login') return response.redirect(303, `/login/${interaction.uid}/phone`)
-    const { application, grants } = interaction
+    const { application, grants, accountId } = interaction
+    const citizen = accountId === undefined ? undefined : await directory.byId(accountId)
     pages.send(request, response, {
       view: 'notice',
       data: {
@@ -28,6 +32,8 @@ export function noticePages({ interactions, pages }: Dependencies): Router {
         owner: application.owner,
         duties: grants.filter(({ basis }) => basis === 'duty'),
         consents: grants.filter(({ basis }) => basis === 'consent'),
+        // Of an account without a number nothing of this can leave yet.
+        unnamed: citizen !== undefined && lacksNumber(citizen),
       },
       formTargets: formTargetsOf(application.redirectUris),
     })

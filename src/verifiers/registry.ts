@@ -104,7 +104,11 @@ export function createVerifiers(names: Iterable<string>, parts: VerifierParts): 
         })
   for (const name of new Set(names)) {
     const verifier = named(name, parts)
-    if (!verifier) throw new AppError('config_invalid', { detail: `channels: there is no verifier ${name}` })
+    if (!verifier) {
+      const known = [...Object.keys(factories), ...Object.keys(upstream), ...Object.keys(own)].join(', ')
+      const detail = `channels: there is no verifier ${name}; there are ${known} (config/README.md)`
+      throw new AppError('config_invalid', { detail })
+    }
     verifiers.set(name, verifier)
   }
   return verifiers

@@ -15,7 +15,7 @@ describe('signing in by a method that the citizen chooses', () => {
   let party: RelyingParty
   let other: RelyingParty
 
-  const start = async (verifiers: readonly string[], level: 1 | 2 = 2, perAddress?: object) => {
+  const start = async (verifiers: readonly string[], level: 1 | 2 = 2, top = 3, perAddress?: object) => {
     plugs = plugIns()
     high = await highApplication()
     const [first, second] = testApplications()
@@ -34,10 +34,10 @@ describe('signing in by a method that the citizen chooses', () => {
           verifiers: settings,
         } = config as {
           login: { perAddress: object }
-          channels: { web: { verifiers: readonly string[] } }
+          channels: { web: { verifiers: readonly string[]; top: number } }
           verifiers: { sms: { resendAfter: number } }
         }
-        channels.web.verifiers = verifiers
+        Object.assign(channels.web, { verifiers, top })
         settings.sms.resendAfter = 1
         if (perAddress) login.perAddress = perAddress
       },
@@ -282,6 +282,20 @@ describe('signing in by a method that the citizen chooses', () => {
       assert.equal(acr, 'urn:yihao:loa:2', 'the profile of the application goes no higher')
     })
 
+    it('proves no more than the channel reaches, and puts out nobody who has that much, least of all himself', async () => {
+      await server.close()
+      await start(all, 2, 2)
+      const yan = await personOf('yan')
+      await signedIn(server, party, yan)
+      const { browser, attempt, request } = await arrive()
+      assert.match((await choose(browser, attempt, 'look')).text, /“看脸”要先知道核对的是谁/)
+      await giveDocument(browser, await choose(browser, attempt, 'look'), yan)
+      const back = await leave(browser, attempt, { consent: '7' })
+      const { acr } = await through(browser, await browser.get(`${back}&pass=yes`), request)
+      assert.equal(acr, 'urn:yihao:loa:2')
+      assert.ok((await trail()).every(({ type, level }) => type !== 'account.reclaimed' && level !== 3))
+    })
+
     it('is never asked of those under 14, and never without name and number', async () => {
       const { browser, attempt } = await arrive()
       const page = await name(browser, attempt, await personOf('child'))
@@ -320,7 +334,7 @@ describe('signing in by a method that the citizen chooses', () => {
 
     it('begins no more than its pace from one address: whoever is beyond waits for his turn', async () => {
       await server.close()
-      await start(all, 2, { sends: 2, failures: 60, longestWait: 120 })
+      await start(all, 2, 3, { sends: 2, failures: 60, longestWait: 120 })
       const pages: Page[] = []
       for (const key of ['yan', 'xian', 'elder']) {
         const { browser, attempt } = await arrive()
@@ -336,7 +350,7 @@ describe('signing in by a method that the citizen chooses', () => {
 
     it('is guessed at in a form no faster than its pace from one address, in however many attempts', async () => {
       await server.close()
-      await start(all, 2, { sends: 120, failures: 2, longestWait: 120 })
+      await start(all, 2, 3, { sends: 120, failures: 2, longestWait: 120 })
       const pages: Page[] = []
       for (const key of ['yan', 'xian', 'elder']) {
         const { browser, attempt } = await arrive()
@@ -379,6 +393,7 @@ describe('signing in by a method that the citizen chooses', () => {
       const page = await byNation(browser, attempt, code)
       assert.equal(stepOf(page), 'link')
       const opened = await browser.post(`${attempt}/link`, { choice: 'alone' })
+      assert.match(opened.text, /没有姓名、证件号码和手机号，这些现在不会提供/)
       return { browser, sub: (await through(browser, opened, request)).sub }
     }
 
@@ -429,6 +444,7 @@ describe('signing in by a method that the citizen chooses', () => {
       const { browser, attempt, request } = await arrive()
       const page = await byNation(browser, attempt, 'c-1')
       const list = await browser.post(`${attempt}/link`, { choice: 'other' })
+      assert.match(list.text, /网络身份已经确认。请用下面的方式再证明一次/)
       assert.equal(stepOf(list), 'phone', page.url)
       const proven = await provePhone(server, browser, list, yan.phone)
       assert.equal((await through(browser, proven, request)).sub, sub)
@@ -640,9 +656,9 @@ describe('signing in by a method that the citizen chooses', () => {
       const { browser, attempt } = await waiting('c-1')
       await choose(browser, attempt, 'card')
       for (const step of ['phone', 'method', 'prove'])
-        assert.match((await browser.get(`${attempt}/${step}`)).text, /将关联到接下来登录的账号/)
+        assert.match((await browser.get(`${attempt}/${step}`)).text, /刚才确认的不是您本人的/)
       const fresh = await arrive()
-      assert.doesNotMatch(fresh.page.text, /将关联到接下来登录的账号/)
+      assert.doesNotMatch(fresh.page.text, /刚才确认的不是您本人的/)
     })
 
     it('reaches no more than the level it was linked at', async () => {

@@ -46,6 +46,7 @@ describe('the settings of national and provincial verifiers', () => {
   it('are encrypted in production', () => {
     const open = ({ verifiers: { ctid, upstream } }: Settings) => {
       ctid!['url'] = 'http://ctid.example.gov.cn/auth'
+      ctid!['app'] = 'http://ctid.example.gov.cn/?bizSeq={bizSeq}&return={return}'
       upstream['province']!['issuer'] = 'http://province.example.gov.cn'
     }
     assert.equal(faults(open), '')
@@ -54,7 +55,17 @@ describe('the settings of national and provincial verifiers', () => {
       open(settings)
     })
     assert.match(found, /verifiers\.ctid\.url: must be https in production/)
+    assert.match(found, /verifiers\.ctid\.app: must be https in production/)
     assert.match(found, /verifiers\.upstream: must be https in production/)
+  })
+
+  it('send citizens to https alone in production', () => {
+    const signInPage = 'http://nation.example.gov.cn/login?goto={return}'
+    const found = faults((settings) => {
+      settings.environment = 'production'
+      Object.assign(settings.verifiers.upstream['nation'] as object, { signInPage })
+    })
+    assert.match(found, /^verifiers\.upstream: must be https in production/)
   })
 
   it('keep to domestic algorithms where nothing else is allowed', () => {
