@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import { relative, resolve } from 'node:path'
 import type { Config } from '../config.ts'
+import { isForeign, isForeignFace } from './domestic.ts'
 import type { GatewaySettings } from './sms.ts'
 import type { UpstreamSettings } from './upstream.ts'
 
@@ -59,17 +60,6 @@ const addressesOf = (settings: UpstreamSettings): readonly (string | undefined)[
   settings.kind === 'oidc'
     ? [settings.issuer, settings.jwksUri]
     : [settings.signInPage, settings.token.url, settings.userinfo.url]
-
-/** Whether anything between us and this platform would be signed otherwise than with SM2 or SM3. */
-const isForeign = (settings: UpstreamSettings): boolean => {
-  if (settings.kind === 'ticket') return ['md5', 'hmac-sha256'].includes(settings.signing.kind)
-  const { algorithms, authentication } = settings
-  const own = authentication.method === 'private_key_jwt' ? [authentication.algorithm] : []
-  return [...algorithms, ...own].some((algorithm) => algorithm !== 'SGD_SM3_SM2')
-}
-
-const isForeignFace = (service: NonNullable<Config['verifiers']['face']>['service'] | undefined): boolean =>
-  service?.kind === 'tencent' || (service?.kind === 'aliyun' && service.algorithm !== 'ACS3-HMAC-SM3')
 
 export const rules: readonly Rule[] = [
   {

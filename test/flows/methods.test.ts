@@ -444,7 +444,7 @@ describe('signing in by a method that the citizen chooses', () => {
       const { browser, attempt, request } = await arrive()
       const page = await byNation(browser, attempt, 'c-1')
       const list = await browser.post(`${attempt}/link`, { choice: 'other' })
-      assert.match(list.text, /网络身份已经确认。请用下面的方式再证明一次/)
+      assert.match(list.text, /网络身份已经确认。接下来再证明一次/)
       assert.equal(stepOf(list), 'phone', page.url)
       const proven = await provePhone(server, browser, list, yan.phone)
       assert.equal((await through(browser, proven, request)).sub, sub)
