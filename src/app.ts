@@ -39,6 +39,7 @@ import { createEngine } from './oidc/engine.ts'
 import { createInteractions } from './oidc/interaction.ts'
 import { noticeLater } from './oidc/logout.ts'
 import { createReleases } from './oidc/releases.ts'
+import { createSharedSessions } from './oidc/shared-sessions.ts'
 import { createSessions } from './oidc/sessions.ts'
 import { createNotices } from './oidc/notices.ts'
 import { createOutbox, type Outbox } from './outbox/outbox.ts'
@@ -216,6 +217,7 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
   const notices = createNotices({ artifacts, now })
   const releases = createReleases({ artifacts, retentionDays: config.audit.retentionDays, now })
   const claimEnds = createClaimEnds({ artifacts, now })
+  const sharedSessions = createSharedSessions({ artifacts, any: [...channels.values()].some(({ shared }) => shared) })
   const browsers = createBrowserBinding({
     artifacts,
     https: issuer.startsWith('https:'),
@@ -223,15 +225,15 @@ async function wire(config: Config, overrides: Overrides, { keys, log, now }: Op
     now,
   })
   const engine = createEngine({
-    ...{ config, artifacts, applications, channels, notices, releases, claimEnds, browsers },
+    ...{ config, artifacts, applications, channels, notices, releases, claimEnds, sharedSessions, browsers },
     ...{ recorder, outbox, pages, now, onFault },
     keys: keys.current(),
     findPerson: directory.find,
   })
   keys.onChange(() => engine.renew(keys.current()))
-  const sessions = createSessions({ artifacts, engine, claimEnds, notify: noticeLater(outbox) })
+  const sessions = createSessions({ artifacts, engine, claimEnds, sharedSessions, notify: noticeLater(outbox) })
   const interactions = createInteractions({
-    ...{ engine, applications, channels, notices, claimEnds, browsers, recorder, now },
+    ...{ engine, applications, channels, notices, claimEnds, sharedSessions, browsers, recorder, now },
     findPerson: directory.find,
   })
 

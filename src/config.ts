@@ -68,6 +68,8 @@ const schema = z.strictObject({
       verifiers: z.array(z.string().min(1)).min(1),
       top: level,
       session: z.strictObject({ absolute: seconds, idle: seconds }),
+      /** Its devices are everybody's: self-service terminals. */
+      shared: z.boolean().default(false),
       /** What its methods are called there. */
       methods: methodWords.optional(),
     }),

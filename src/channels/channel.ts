@@ -13,6 +13,8 @@ export interface Channel {
   readonly top: Level
   /** Seconds from sign-in, and seconds without use. */
   readonly session: { readonly absolute: number; readonly idle: number }
+  /** Devices of everybody's: nobody is remembered there, and each request is signed in for. */
+  readonly shared: boolean
   /** What its methods are called there, where they have other names. */
   readonly methods?: Config['methods']
 }

@@ -29,6 +29,8 @@ export interface SignedIn {
   /** Seconds. */
   readonly at: number
   readonly remember: boolean
+  /** Of a session that begins at a shared device: the seconds it lasts at most. */
+  readonly shared?: number
   /** By what the browser is known from now on; none on a public computer. */
   readonly device?: string
 }
@@ -190,9 +192,11 @@ export function createSignIn(deps: Dependencies): SignIn {
         level,
       })
       if (attempt.code && level >= 2) await linking.link(visit, attempt.code, person.id, level)
-      const remember = !attempt.publicComputer
+      const { shared, session } = visit.channel
+      const remember = !attempt.publicComputer && !shared
       const device = remember && phone !== undefined && (await devices.remember(visit.device, phone, person.id))
-      return { accountId: person.id, level, amr, at: Math.floor(at / 1000), remember, ...(device ? { device } : {}) }
+      const signedIn = { accountId: person.id, level, amr, at: Math.floor(at / 1000), remember }
+      return { ...signedIn, ...(device ? { device } : {}), ...(shared ? { shared: session.absolute } : {}) }
     },
   }
 }

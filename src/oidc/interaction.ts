@@ -14,6 +14,7 @@ import type { SignedIn } from '#src/login/sign-in.ts'
 import { grantsInForce, type Application, type ClaimGrant, type ReleasedClaim } from './application.ts'
 import type { Applications } from './applications.ts'
 import type { BrowserBinding } from './browser-binding.ts'
+import type { SharedSessions } from './shared-sessions.ts'
 import type { ClaimEnds } from './claim-ends.ts'
 import type { Engine } from './engine.ts'
 import { claimsAsked, saveGrant } from './grants.ts'
@@ -56,6 +57,7 @@ interface Dependencies {
   readonly channels: Channels
   readonly notices: Notices
   readonly claimEnds: Pick<ClaimEnds, 'ended'>
+  readonly sharedSessions: SharedSessions
   readonly browsers: Pick<BrowserBinding, 'holds'>
   readonly findPerson: Directory['find']
   readonly recorder: Recorder
@@ -63,7 +65,7 @@ interface Dependencies {
 }
 
 export function createInteractions(deps: Dependencies): Interactions {
-  const { engine, applications, channels, notices, claimEnds, browsers, recorder, now } = deps
+  const { engine, applications, channels, notices, claimEnds, sharedSessions, browsers, recorder, now } = deps
 
   const gone = async <T>(work: Promise<T>): Promise<T> => {
     try {
@@ -82,7 +84,9 @@ export function createInteractions(deps: Dependencies): Interactions {
 
   const sinceOf = async (uid: string | undefined): Promise<{ since?: number }> => {
     const session = uid === undefined ? undefined : await engine.current().Session.findByUid(uid)
-    return session?.loginTs === undefined ? {} : { since: session.loginTs }
+    // Whoever stands at a shared device next has no part in the session of the one before.
+    if (session?.loginTs === undefined || (await sharedSessions.began(session))) return {}
+    return { since: session.loginTs }
   }
 
   return {
@@ -109,7 +113,8 @@ export function createInteractions(deps: Dependencies): Interactions {
       }
     },
 
-    signedIn(request, response, { accountId, level, amr, at, remember }) {
+    async signedIn(request, response, { accountId, level, amr, at, remember, shared }) {
+      if (shared !== undefined) await sharedSessions.mark(accountId, at, shared)
       const login = { accountId, acr: acrOf(level), amr: [...amr], ts: at, remember }
       return gone(engine.current().interactionResult(request, response, { login }, { mergeWithLastSubmission: false }))
     },

@@ -12,6 +12,7 @@ import type { ClaimEnds } from './claim-ends.ts'
 import { applicationOf } from './clients.ts'
 import { claimsAsked } from './grants.ts'
 import { profileOf } from './profile.ts'
+import type { SharedSessions } from './shared-sessions.ts'
 
 interface AcrRequest {
   readonly value?: unknown
@@ -69,12 +70,19 @@ function asksNumberByLaw(application: Application, params: Params, now: number):
 interface Dependencies {
   readonly channels: Channels
   readonly claimEnds: Pick<ClaimEnds, 'ended'>
+  readonly sharedSessions: Pick<SharedSessions, 'began'>
   readonly findPerson: Directory['find']
   readonly now: () => number
 }
 
 /** The engine's prompts with our level check in place of its exact matches, and one for accounts without a number. */
-export function createPolicy({ channels, claimEnds, findPerson, now }: Dependencies): interactionPolicy.DefaultPolicy {
+export function createPolicy({
+  channels,
+  claimEnds,
+  sharedSessions,
+  findPerson,
+  now,
+}: Dependencies): interactionPolicy.DefaultPolicy {
   const policy = interactionPolicy.base()
   const login = policy.get('login')
   const { Check } = interactionPolicy
@@ -96,6 +104,16 @@ export function createPolicy({ channels, claimEnds, findPerson, now }: Dependenc
       if (!session?.accountId) return Check.NO_NEED_TO_PROMPT
       if (await claimEnds.ended(session)) return Check.REQUEST_PROMPT
       return enough(levelOfAcr(session.acr ?? '') ?? 1, asked) ? Check.NO_NEED_TO_PROMPT : Check.REQUEST_PROMPT
+    }),
+  )
+  login?.checks.add(
+    new Check('shared', 'each request at a shared device is signed in for', 'login_required', async (ctx) => {
+      const { session, result, client } = ctx.oidc
+      const isFresh = result?.login !== undefined
+      if (!session?.accountId || isFresh) return Check.NO_NEED_TO_PROMPT
+      const application = applicationOf(client)
+      const isShared = application !== undefined && channelNamed(channels, application.channel).shared
+      return isShared || (await sharedSessions.began(session)) ? Check.REQUEST_PROMPT : Check.NO_NEED_TO_PROMPT
     }),
   )
   login?.checks.add(

@@ -25,6 +25,7 @@ import { createAdapter, sessionEnded } from './adapter.ts'
 import type { Applications } from './applications.ts'
 import { auditEngine } from './audit.ts'
 import type { ClaimEnds } from './claim-ends.ts'
+import type { SharedSessions } from './shared-sessions.ts'
 import type { ClientKeySets } from './client-key-sets.ts'
 import { applicationOf, clientMetadata } from './clients.ts'
 import { refuseForeignBrowsers, type BrowserBinding } from './browser-binding.ts'
@@ -81,6 +82,7 @@ export interface ProviderParts {
   readonly releases: Releases
   readonly browsers: BrowserBinding
   readonly claimEnds: ClaimEnds
+  readonly sharedSessions: SharedSessions
   readonly findPerson: Directory['find']
   readonly recorder: Recorder
   readonly outbox: Outbox
@@ -154,7 +156,7 @@ function ttl({ config, channels, now }: ProviderParts): Configuration['ttl'] {
 }
 
 function configuration(parts: ProviderParts): Configuration {
-  const { config, applications, channels, now, pages } = parts
+  const { config, applications, now, pages } = parts
   const grantTurns = createTurns()
   return {
     adapter: createAdapter({
@@ -188,7 +190,7 @@ function configuration(parts: ProviderParts): Configuration {
     findAccount: createFindAccount({ find: parts.findPerson, releases: parts.releases, notices: parts.notices, now }),
     loadExistingGrant: (ctx) => loadStandingGrant(ctx, parts.notices, now(), grantTurns),
     interactions: {
-      policy: createPolicy({ channels, now, claimEnds: parts.claimEnds, findPerson: parts.findPerson }),
+      policy: createPolicy(parts),
       async url(ctx, interaction) {
         await parts.browsers.bind(ctx, interaction.uid)
         return `/login/${interaction.uid}`

@@ -8,6 +8,7 @@ import { levelOfAcr, type Level } from '#src/identity/assurance.ts'
 import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
 import { sessionEnded } from './adapter.ts'
 import type { ClaimEnds } from './claim-ends.ts'
+import type { SharedSessions } from './shared-sessions.ts'
 import type { Engine } from './engine.ts'
 
 export interface CitizenSession {
@@ -55,6 +56,7 @@ interface Dependencies {
   readonly artifacts: SealedArtifacts
   readonly engine: Engine
   readonly claimEnds: ClaimEnds
+  readonly sharedSessions: Pick<SharedSessions, 'began'>
   /** Stores a logout notice in the outbox. */
   readonly notify: (client: Client, accountId: string, sid: string | undefined) => Promise<void>
 }
@@ -63,7 +65,7 @@ const kind = 'Session'
 /** Longer than a session rolls on. */
 const markGraceMs = 7 * 86_400_000
 
-export function createSessions({ artifacts, engine, claimEnds, notify }: Dependencies): Sessions {
+export function createSessions({ artifacts, engine, claimEnds, sharedSessions, notify }: Dependencies): Sessions {
   const stored = (accountId: string) => artifacts.byAccount<StoredSession>(kind, accountId)
 
   const leaveAll = async (accountId: string, { authorizations = {} }: StoredSession): Promise<void> => {
@@ -79,7 +81,8 @@ export function createSessions({ artifacts, engine, claimEnds, notify }: Depende
       const provider = engine.current()
       const session = await provider.Session.get(provider.createContext(request, response) as never)
       const { accountId, uid, acr, loginTs = 0 } = session
-      return accountId === undefined || (await claimEnds.ended(session))
+      const isOver = (await claimEnds.ended(session)) || (await sharedSessions.began(session))
+      return accountId === undefined || isOver
         ? undefined
         : { accountId, uid, level: levelOfAcr(acr ?? '') ?? 1, since: loginTs }
     },

@@ -56,6 +56,8 @@ export function methodsShown(
     passkey: ways.some(({ name }) => name === 'passkey'),
     passkeyOnly: first === 'passkey',
     first,
+    // Every device of this channel is a public one.
+    shared: channel.shared,
     method: method && described(method, channel, labels),
     named: method?.named === true,
     consent: consent && {

@@ -60,7 +60,7 @@ describe('the challenge of a sign-in', () => {
     ...trail,
     uid: 'uid',
     purpose: '社保查询',
-    channel: { name: 'web', verifiers: ['plug-in'], top: 4, session: { absolute: 1, idle: 1 } },
+    channel: { name: 'web', verifiers: ['plug-in'], top: 4, shared: false, session: { absolute: 1, idle: 1 } },
     asked: 1,
     locale: 'zh',
     largeType: false,

@@ -9,7 +9,13 @@ import { type First, firstOf, nextStep, offered, personOf, reachable, reachedLev
 import type { Evidence, Verifier } from '#src/verifiers/verifier.ts'
 
 const phone = '+8619900000001'
-const web: Channel = { name: 'web', verifiers: ['sms'], top: 3, session: { absolute: 28_800, idle: 1_800 } }
+const web: Channel = {
+  name: 'web',
+  verifiers: ['sms'],
+  top: 3,
+  shared: false,
+  session: { absolute: 28_800, idle: 1_800 },
+}
 
 const citizen = (id: string, proofing: Level = 2): Citizen => ({
   id,
