@@ -1,12 +1,17 @@
 import { strict as assert } from 'node:assert'
 import { decodeJwt } from 'jose'
 import { createHighClient } from '#src/demo/high-client.ts'
+import { createSmHighClient } from '#src/demo/sm-high-client.ts'
 import { grant, highApplication, startServer, testApplications, type TestServer } from '../support/app.ts'
 import { openBrowser, type Browser, type Page } from '../support/browser.ts'
 import { attemptOf, giveDocument, personOf, provePhone, signedIn, stepOf, type Person } from '../support/citizen.ts'
 import { plugIns, type PlugIns } from '../support/plug-ins.ts'
-import { describeStock } from '../support/policy.ts'
+import { smOnly } from '../support/policy.ts'
 import { relyingParty, type RelyingParty } from '../support/relying-party.ts'
+
+/** The profile `high` by a stock library, or by our own client where there is nothing but SM2. */
+const stockOrOurs = (registration: Parameters<typeof createSmHighClient>[0]) =>
+  smOnly ? createSmHighClient(registration) : createHighClient({ ...registration, algorithm: 'ES256' })
 
 describe('signing in by a method that the citizen chooses', () => {
   let server: TestServer
@@ -398,8 +403,8 @@ describe('signing in by a method that the citizen chooses', () => {
     }
 
     const clientOfHigh = () =>
-      createHighClient({
-        ...{ issuer: server.url, clientId: 'high', privateJwk: high.privateJwk, algorithm: 'ES256' },
+      stockOrOurs({
+        ...{ issuer: server.url, clientId: 'high', privateJwk: high.privateJwk },
         redirectUri: 'http://localhost:4003/callback',
         postLogoutRedirectUri: 'http://localhost:4003/signed-out',
         scope: 'openid profile id_number',
@@ -488,7 +493,7 @@ describe('signing in by a method that the citizen chooses', () => {
       assert.match((await browser.post(`${attempt}/link`, { choice: 'session' })).text, /请选择接下来怎么办/)
     })
 
-    describeStock('where an application may ask for the number by law', () => {
+    describe('where an application may ask for the number by law', () => {
       it('asks for it, and the account grows by what is proven, the same to every application', async () => {
         const { sub } = await openAlone()
         await needs()
