@@ -13,6 +13,7 @@ import type { Refused } from './challenge.ts'
 import { newPersonId, type Directory } from './directory.ts'
 import type { Linking } from './linking.ts'
 import type { Held, MethodChallenges, Shown } from './method-challenge.ts'
+import type { PhoneConfirmation } from './phone-confirmation.ts'
 import { lacksNumber } from './policy.ts'
 import type { Standing, Steps } from './steps.ts'
 import { trailOf, type Visit } from './visit.ts'
@@ -45,12 +46,13 @@ interface Dependencies {
   readonly challenges: MethodChallenges
   readonly directory: Pick<Directory, 'open' | 'byId'>
   readonly linking: Pick<Linking, 'link' | 'find' | 'isFresh'>
+  readonly confirmation: Pick<PhoneConfirmation, 'confirm'>
   readonly recorder: Pick<Recorder, 'record'>
   readonly now?: () => number
 }
 
 export function createByMethod(deps: Dependencies): ByMethod {
-  const { attempts, steps, challenges, directory, linking, recorder, now = Date.now } = deps
+  const { attempts, steps, challenges, directory, linking, confirmation, recorder, now = Date.now } = deps
   const { standing, save, fail } = steps
   const inTurn = createTurns()
 
@@ -164,10 +166,12 @@ export function createByMethod(deps: Dependencies): ByMethod {
         const { subject } = judged.evidence
         // Of two codes the last is the one he goes on with; a person whom another method names gets the one that waits.
         const code = 'issuer' in subject ? judged.code : (attempt.code ?? judged.code)
-        const phone = 'phone' in subject ? { phone: subject.phone } : {}
+        const phone = 'phone' in subject ? subject.phone : undefined
+        const reached = phone === undefined || (await confirmation.confirm(phone, trailOf(visit)))
         return attempts.save(visit.uid, {
           ...{ publicComputer: attempt.publicComputer, proofed: false, method, code, challenge: judged.challenge },
-          ...phone,
+          ...(phone === undefined ? {} : { phone }),
+          ...(reached ? {} : fail(visit, 'document', 'proof_unavailable')),
         })
       }
       // Whoever waits for his turn gives the same answer then.

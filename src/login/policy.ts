@@ -104,8 +104,8 @@ export function nextStep(
 
 const entrances: readonly Step[] = ['method', 'passkey', 'phone']
 const order: readonly Step[] = [...entrances, 'code', 'who', 'document', 'name', 'number', 'prove', 'link']
-/** Asked only of whoever comes by phone. */
-const byPhone: ReadonlySet<Step> = new Set(['code', 'who'])
+/** Asked of whoever has proven a phone, or before a method that is named. */
+const asks: ReadonlySet<Step> = new Set(['who', 'document', 'name', 'number'])
 
 /**
  * May this page be shown? Those behind are always open, so that the way back exists; those ahead are not.
@@ -114,7 +114,9 @@ const byPhone: ReadonlySet<Step> = new Set(['code', 'who'])
 export function reachable(step: Step, next: Step | 'done' | 'low', method?: Pick<Verifier, 'by' | 'named'>): boolean {
   if (next === 'done') return false
   if (next === 'low' || next === 'link') return step === next || entrances.includes(step)
-  const chosen = method !== undefined && method.by !== 'phone'
-  if (chosen && (byPhone.has(step) || (!method.named && step !== 'prove' && !entrances.includes(step)))) return false
+  if (method !== undefined && method.by !== 'phone') {
+    if (step === 'code' || (step === 'who' && next !== 'who')) return false
+    if (next === 'prove' && asks.has(step) && !method.named) return false
+  }
   return step === 'method' || order.indexOf(step) <= order.indexOf(next)
 }

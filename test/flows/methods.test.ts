@@ -50,7 +50,7 @@ describe('signing in by a method that the citizen chooses', () => {
     party = relyingParty(server.url, 'first')
     other = relyingParty(server.url, 'second')
   }
-  const all = ['sms', 'passkey', 'card', 'nation', 'nation-face', 'look', 'pin', 'token']
+  const all = ['sms', 'passkey', 'card', 'nation', 'nation-face', 'look', 'pin', 'dial', 'token']
   beforeEach(() => start(all))
   afterEach(() => server.close())
 
@@ -389,6 +389,37 @@ describe('signing in by a method that the citizen chooses', () => {
       assert.match(wrong.text, /没有核对上[^]*<label for="field-pin">/)
       const right = await browser.post(`${attempt}/prove`, { pin: '246810' })
       assert.equal((await through(browser, right, request)).acr, 'urn:yihao:loa:2')
+    })
+  })
+
+  describe('that proves a phone as a text does', () => {
+    const dial = async () => {
+      const { browser, attempt, request } = await arrive()
+      await choose(browser, attempt, 'dial')
+      const page = await browser.post(`${attempt}/prove`, { pin: (await personOf('yan')).phone })
+      return { browser, page, request }
+    }
+    const confirmations = async () =>
+      (await trail()).filter(({ type, facts }) => type === 'register.checked' && facts?.['about'] === 'phone')
+
+    it('opens the account of that phone, and asks the register where it has not been asked for long', async () => {
+      const { tokens } = await signedIn(server, party, await personOf('yan'))
+      const first = await dial()
+      assert.equal((await through(first.browser, first.page, first.request)).sub, decodeJwt(tokens.id_token).sub)
+      assert.equal((await confirmations()).length, 0)
+      server.clock.advance(31 * 86_400_000)
+      const later = await dial()
+      assert.ok(later.page.location ?? stepOf(later.page) === '', later.page.url)
+      assert.equal((await confirmations()).length, 1)
+    })
+
+    it('says that the register is away where it would have to be asked, and opens nothing by it', async () => {
+      await signedIn(server, party, await personOf('yan'))
+      server.clock.advance(31 * 86_400_000)
+      server.register.setDown(true)
+      const { page } = await dial()
+      assert.equal(stepOf(page), 'document')
+      assert.match(page.text, /人口库暂时连不上/)
     })
   })
 

@@ -160,6 +160,43 @@ describe('a method that was chosen', () => {
     assert.equal(reachable('prove', 'number', way('form', true)), false)
   })
 
+  it('never leads to a page that is not open', () => {
+    const subject = fc.constantFrom<Evidence['subject']>({ phone }, { person: 'a' }, { issuer: 'nation', code: 'c' })
+    const attempt = fc.record(
+      {
+        challenge: fc.constant(challenge),
+        evidence: fc
+          .tuple(subject, fc.constantFrom<Level>(...levels))
+          .map(([of, level]) => ({ ...evidence(level), subject: of })),
+        documentKind: fc.constantFrom(...documentKinds),
+        name: fc.constant('刘䶮'),
+        number: fc.constant('1'),
+        proofed: fc.boolean(),
+        publicComputer: fc.boolean(),
+      },
+      { requiredKeys: ['proofed', 'publicComputer'] },
+    )
+    const method = fc.option(
+      fc.record({ by: fc.constantFrom<Verifier['by']>('phone', 'device', 'redirect', 'form'), named: fc.boolean() }),
+      { nil: undefined },
+    )
+    const crowd = fc.constantFrom([], [citizen('a', 1)], [citizen('a', 2)], [citizen('a', 1), citizen('b', 3)])
+    const first = fc.constantFrom<First>('phone', 'passkey', 'method')
+    fc.assert(
+      fc.property(attempt, crowd, method, first, fc.boolean(), (given, people, how, start, numberByLaw) => {
+        const chosen = how && way(how.by, how.named)
+        const next = nextStep(given, people, web, 2, { first: start, method: chosen, numberByLaw })
+        if (next !== 'done' && next !== 'low') assert.ok(reachable(next, next, chosen), `${next} after ${how?.by}`)
+      }),
+      { numRuns: 5_000 },
+    )
+  })
+
+  it('opens the questions that follow where it has proven a phone, or the browser would go round in circles', () => {
+    for (const next of ['who', 'document', 'name', 'number'] as const)
+      assert.ok(reachable(next, next, way('form')), next)
+  })
+
   it('is not offered to the application of the platform that it asks', () => {
     const province: Verifier = { ...way('redirect'), notFor: ['platform'] }
     const all = new Map([['way', province]])

@@ -96,6 +96,12 @@ export function plugIns(): PlugIns {
       form,
     ),
     make(
+      { name: 'dial', by: 'form', cap: 2, label: label('拨号', 'Dial'), help: label('拨', 'Dial') },
+      (answer) =>
+        /^\+861\d{10}$/.test(field(answer, 'pin') ?? '') ? { phone: String(field(answer, 'pin')) } : undefined,
+      form,
+    ),
+    make(
       {
         name: 'token',
         by: 'device',
