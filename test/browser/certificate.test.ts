@@ -51,7 +51,7 @@ describe('certificates in a browser', function () {
   const choose = async (): Promise<void> => {
     await page.goto(`${city.insurance}/login`)
     await page.click('button[name=method][value=certificate]')
-    await page.waitForSelector('form[data-device=certificate]')
+    await page.waitForSelector('form[data-device=certificate] button:enabled')
   }
   const sign = () => page.click('form[data-device=certificate] button[type=submit]')
   const status = (text: RegExp) => page.locator('[role=status]').filter({ hasText: text }).waitFor()
@@ -110,6 +110,25 @@ describe('certificates in a browser', function () {
     await other.request.post(agent, form)
     await sign()
     await page.waitForSelector('#citizen, button[value=agree], button[value=inform]')
+  })
+
+  it('cannot be pressed before its script is there, and says what to do where that takes long', async () => {
+    let arrives = () => {}
+    const late = new Promise<void>((done) => (arrives = done))
+    await page.route('**/static/certificate.js', async (route) => {
+      await late
+      await route.continue()
+    })
+    await page.goto(`${city.insurance}/login`)
+    await page.click('button[name=method][value=certificate]', { noWaitAfter: true })
+    const hint = page.locator('[data-until-ready]')
+    await page.waitForSelector('form[data-device=certificate] button:disabled')
+    assert.equal(await hint.isVisible(), false, 'most scripts come at once')
+    await hint.waitFor()
+    assert.match((await hint.textContent()) ?? '', /请稍等或刷新本页/)
+    arrives()
+    await page.waitForSelector('form[data-device=certificate] button:enabled')
+    assert.equal(await hint.isVisible(), false)
   })
 
   it('is asked by the issuer’s pages alone', async () => {

@@ -53,7 +53,7 @@ describe('an identity card in a browser', function () {
     await page.goto(`${city.kiosk}/`)
     await page.click('a.do')
     await page.click('button[value=id-card]')
-    await page.waitForSelector('form[data-device=id-card]')
+    await page.waitForSelector('form[data-device=id-card] button:enabled')
   }
   const progress = () => page.textContent('[data-progress]')
   const press = () => page.click('form[data-device=id-card] button')

@@ -43,6 +43,10 @@
       status.textContent = text
     }
 
+    // Pressed before this script was there, the form would go off empty.
+    button.disabled = false
+    for (const said of document.querySelectorAll('[data-until-ready]')) said.hidden = true
+
     form.addEventListener('submit', async (event) => {
       event.preventDefault()
       if (button.getAttribute('aria-disabled') === 'true') return

@@ -60,6 +60,10 @@
     send(challenge, reading)
   }
 
+  // Pressed before this script was there, the form would go off empty.
+  button.disabled = false
+  for (const said of document.querySelectorAll('[data-until-ready]')) said.hidden = true
+
   let busy = false
   form.addEventListener('submit', async (event) => {
     event.preventDefault()
