@@ -121,7 +121,8 @@ describe('the drill: a backup, a lost store, a restore', () => {
     assert.match(out, /carried {3}[1-9]\d+ audit records of node-1/)
     assert.match(out, /kept {6}.*yihao\.db\.replaced-/)
     server = await startChild(directory, server.port)
-    assert.ok(server.startedInMs < 3000, `it took ${server.startedInMs} ms`)
+    // Of the machine's other work the clock would tell as well.
+    assert.ok(server.startWorkMs < 3000, `it took ${server.startWorkMs} ms`)
   })
 
   it('revives no session: everybody signs in again, and is the same person as before', async () => {

