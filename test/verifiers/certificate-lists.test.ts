@@ -14,7 +14,7 @@ import { readCertificate } from '#src/jose/x509-certificate.ts'
 import { createListSource, isCurrent, type ListSource } from '#src/verifiers/certificate/list-source.ts'
 import { openCertificateVerifier } from '#src/verifiers/certificate/open.ts'
 import { createRevocation } from '#src/verifiers/certificate/revocation.ts'
-import type { Claim } from '#src/verifiers/verifier.ts'
+import type { Claim, Verifier } from '#src/verifiers/verifier.ts'
 import { temporaryDirectories } from '../support/temporary.ts'
 import { answerOf, testAuthority, type TestAuthority, type Token } from '../support/tokens.ts'
 
@@ -238,8 +238,8 @@ describe('the certificate verifier of the settings', () => {
     purpose: '社保查询',
     now,
   }
-  async function judged(config: Config, token: Token): Promise<string> {
-    const verifier = openCertificateVerifier(config, macs)
+  const judged = (config: Config, token: Token) => judgedBy(openCertificateVerifier(config, macs), token)
+  async function judgedBy(verifier: Verifier, token: Token): Promise<string> {
     const { show, keep } = await verifier.begin(claim, undefined)
     try {
       const outcome = await verifier.finish(claim, keep, answerOf(String(show['text']), token))
@@ -283,6 +283,38 @@ describe('the certificate verifier of the settings', () => {
     assert.ok(!asked.includes('/own.crl'))
     assert.equal(await judged(configWith({ addresses: [], hosts: [new URL(address).host] }), token), 'accepted')
     assert.ok(asked.includes('/own.crl'))
+  })
+
+  it('leaves the lists of one authority alone that cannot be had, without hiding the others', async () => {
+    const second = await testAuthority(now)
+    const other = await second.token()
+    const file = join(directory(), 'second.pem')
+    writeFileSync(file, toPem(second.certificate))
+    serve = () => (asked.at(-1) === '/second.crl' ? 500 : listOf())
+    const settings = structuredClone(configWith({ addresses: [`${address}/root.crl`] })) as unknown as {
+      verifiers: { certificate: { authorities: object[] } }
+    }
+    const { authorities } = settings.verifiers.certificate
+    authorities.push({ ...authorities[0], file, crl: { addresses: [`${address}/second.crl`] } })
+    const verifier = openCertificateVerifier(parseConfig(settings), macs)
+    for (let failed = 0; failed < 3; failed += 1)
+      assert.equal(await judgedBy(verifier, other), 'certificate: crl-unavailable')
+    asked.length = 0
+    assert.equal(await judgedBy(verifier, other), 'certificate: its lists are left alone for a while')
+    assert.ok(!asked.includes('/second.crl'), 'nobody waits for it')
+    assert.equal(await judgedBy(verifier, good), 'accepted')
+    assert.equal(await judgedBy(verifier, bad), 'revoked')
+    assert.equal(verifier.down?.(), false)
+  })
+
+  it('hides itself where the lists of no authority can be had', async () => {
+    serve = () => 500
+    const verifier = openCertificateVerifier(configWith({ addresses: [`${address}/root.crl`] }), macs)
+    for (let failed = 0; failed < 3; failed += 1) {
+      assert.equal(verifier.down?.(), false)
+      assert.equal(await judgedBy(verifier, good), 'certificate: crl-unavailable')
+    }
+    assert.equal(verifier.down?.(), true)
   })
 
   it('is refused where a setting makes no sense, with what to do', () => {

@@ -59,8 +59,17 @@ const levelOf = ({ level, hardware }: Authority, kind: KeyKind): Level =>
 const amrOf = ({ hardware }: Authority): string => (hardware ? 'hwk' : 'swk')
 
 const wrong = (detail: string): Outcome => ({ ok: false, reason: 'mismatch', detail })
-/** The answer is right, and the certificate proves nothing. */
-const rejected = (detail: string): Outcome => ({ ok: false, reason: 'rejected', detail })
+/** The answer is right, and the certificate proves nothing. @param say what its holder may know, see `Outcome` */
+const rejected = (detail: string, say?: string): Outcome => ({
+  ...{ ok: false, reason: 'rejected', detail },
+  ...(say === undefined ? {} : { say }),
+})
+
+/** Its own dates, which stand in it, its holder may be told. */
+function datesOf({ notBefore, notAfter }: Certificate, now: number): string | undefined {
+  if (now > notAfter) return 'certificate_expired'
+  return now < notBefore ? 'certificate_not-yet-valid' : undefined
+}
 
 /** The authority that the certificate comes from and its path there, or why there is none. */
 function trustOf(
@@ -103,6 +112,7 @@ export function createCertificateVerifier(deps: Dependencies): Verifier {
     by: 'device',
     enrolled: true,
     connects: [new URL(deps.agent).origin],
+    down: () => authorities.every(({ revocation }) => revocation.down?.() ?? false),
 
     async begin(claim: Claim) {
       const text = challengeText(deps.issuer, claim)
@@ -126,7 +136,7 @@ export function createCertificateVerifier(deps: Dependencies): Verifier {
       if (!(await binder.holds(kept.mac, answer.text, ...partsOf(kept)))) return wrong('challenge')
 
       const trust = trustOf(answer, authorities, claim.now)
-      if (typeof trust === 'string') return rejected(trust)
+      if (typeof trust === 'string') return rejected(trust, datesOf(answer.certificate, claim.now))
       const { authority, path } = trust
       if (deps.smOnly && path.some(({ spki }) => !isSm2Spki(spki))) return rejected('algorithm')
       const kind = kindFor(answer.certificate, kinds)

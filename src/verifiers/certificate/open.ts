@@ -6,13 +6,14 @@ import type { Config } from '#src/config.ts'
 import { AppError } from '#src/errors.ts'
 import { pemBody } from '#src/jose/pem.ts'
 import { readCertificate, type Certificate } from '#src/jose/x509-certificate.ts'
+import type { BreakerLimits } from '#src/peers/breaker.ts'
 import { getBytes } from '#src/peers/registered-address.ts'
 import type { Macs } from '../binder.ts'
 import { guarded } from '../guard.ts'
 import type { Verifier } from '../verifier.ts'
 import { createCertificateVerifier, type Authority } from './index.ts'
 import { createListSource } from './list-source.ts'
-import { createRevocation } from './revocation.ts'
+import { createRevocation, leftAlone } from './revocation.ts'
 
 type Settings = NonNullable<Config['verifiers']['certificate']>
 type AuthoritySettings = Settings['authorities'][number]
@@ -45,13 +46,17 @@ function certificateIn(file: string): Certificate {
   }
 }
 
-function openAuthority({ file, intermediates, hardware, level, crl, subject }: AuthoritySettings): Authority {
+function openAuthority(
+  { file, intermediates, hardware, level, crl, subject }: AuthoritySettings,
+  limits: BreakerLimits,
+): Authority {
   const root = certificateIn(file)
   const between = intermediates.map(certificateIn)
   const open = (address: string) =>
     createListSource({ fetch: () => fetchList(address, crl), refreshMs: crl.refresh * 1000 })
   const hosts = crl.hosts.map((host) => host.toLowerCase())
-  const revocation = createRevocation({ ...crl, hosts, trusted: [root, ...between], open, waitMs })
+  const lists = createRevocation({ ...crl, hosts, trusted: [root, ...between], open, waitMs })
+  const revocation = leftAlone(lists, limits)
   return { root, intermediates: between, hardware, level, revocation, rules: subject }
 }
 
@@ -62,10 +67,10 @@ export function openCertificateVerifier({ issuer, verifiers, crypto }: Parts, ma
   const settings = verifiers.certificate
   if (!settings) throw new AppError('config_invalid', { detail: 'verifiers.certificate: is missing' })
   const { validity, agent, breaker } = settings
-  const authorities = settings.authorities.map(openAuthority)
+  const limits = { failures: breaker.failures, pauseMs: breaker.pause * 1000 }
+  const authorities = settings.authorities.map((one) => openAuthority(one, limits))
   const smOnly = crypto.policy === 'sm-only'
-  return guarded(createCertificateVerifier({ issuer, macs, authorities, validity, agent, smOnly }), {
-    failures: breaker.failures,
-    pauseMs: breaker.pause * 1000,
-  })
+  // Nothing but its authorities' lists can break, and each of these has a breaker of its own.
+  const noBreaker = { failures: Infinity, pauseMs: 0 }
+  return guarded(createCertificateVerifier({ issuer, macs, authorities, validity, agent, smOnly }), noBreaker)
 }

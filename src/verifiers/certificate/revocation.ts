@@ -4,6 +4,8 @@
  */
 import { distributionPointsOf, isAbout } from '#src/jose/x509-crl.ts'
 import type { Certificate } from '#src/jose/x509-certificate.ts'
+import { AppError } from '#src/errors.ts'
+import { createBreaker, type BreakerLimits } from '#src/peers/breaker.ts'
 import { isCurrent, type HeldList, type ListSource } from './list-source.ts'
 
 export type Standing = 'good' | 'revoked' | 'crl-unavailable' | 'crl-stale'
@@ -25,6 +27,27 @@ export interface Revocation {
   prepare(now: number): void
   /** @param path signer first, root last */
   standing(path: readonly Certificate[], now: number): Promise<Standing>
+  /** Are its lists left alone for a while, since they could not be had? */
+  readonly down?: () => boolean
+}
+
+/**
+ * With a breaker of its own: an authority whose lists cannot be had keeps nobody waiting, and hides no other one.
+ * `standing` then throws AppError `verifier_unavailable` where the answer is neither `good` nor `revoked`.
+ */
+export function leftAlone(revocation: Revocation, limits: BreakerLimits): Revocation {
+  const unavailable = (detail: string) => new AppError('verifier_unavailable', { detail: `certificate: ${detail}` })
+  const breaker = createBreaker({ ...limits, whenDown: () => unavailable('its lists are left alone for a while') })
+  return {
+    prepare: (now) => revocation.prepare(now),
+    down: () => breaker.down(),
+    standing: (path, now) =>
+      breaker.run(async () => {
+        const standing = await revocation.standing(path, now)
+        if (standing !== 'good' && standing !== 'revoked') throw unavailable(standing)
+        return standing
+      }),
+  }
 }
 
 /** Addresses that certificates named are remembered up to so many. */
