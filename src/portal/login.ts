@@ -66,6 +66,8 @@ const beyondInput: ReadonlySet<string> = new Set([
   'method_missing',
   'card_expired',
   'card_not-yet-valid',
+  'certificate_expired',
+  'certificate_not-yet-valid',
   'consent_missing',
   'link_missing',
   'passkey_refused',

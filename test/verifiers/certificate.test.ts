@@ -312,6 +312,19 @@ describe('the certificate verifier', () => {
     for (const [what, make, due] of certificates)
       it(`a certificate ${what}: ${due}`, async () => assert.equal(await reason(by(await make())), due))
 
+    it('one out of its dates in words that its holder is told, and of no other fault says more', async () => {
+      const verifier = verifierOf([authorityOf(root)])
+      const said = async (made: Token) => {
+        const { show, keep } = await verifier.begin(claim, undefined)
+        const outcome = await verifier.finish(claim, keep, answerOf(String(show['text']), made))
+        return outcome.ok ? 'accepted' : outcome.say
+      }
+      assert.equal(await said(await root.token({ notAfter: now - 1000 })), 'certificate_expired')
+      assert.equal(await said(await root.token({ notBefore: now + 1000 })), 'certificate_not-yet-valid')
+      assert.equal(await said(await root.token({ extensions: [usage(0x30)] })), undefined)
+      assert.equal(await said(await (await testAuthority(now)).token()), undefined)
+    })
+
     it('an authority that may not certify, though its certificate comes along: usage', async () => {
       const below = await root.below('普通人', { ca: false })
       const chain = [below.certificate.toString('base64')]
