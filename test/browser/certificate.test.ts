@@ -1,7 +1,14 @@
 /** 数字证书 in a browser, from the demo pages, over the demo city's signing agent: each kind of key, and what goes wrong. */
 import { strict as assert } from 'node:assert'
 import { mkdirSync } from 'node:fs'
-import { accessibilityFaults, openChromium, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
+import {
+  accessibilityFaults,
+  openChromium,
+  openTab,
+  type Browser,
+  type BrowserContext,
+  type Page,
+} from '../support/chromium.ts'
 import { startCity, type City } from '../support/demo-city.ts'
 
 describe('certificates in a browser', function () {
@@ -24,14 +31,7 @@ describe('certificates in a browser', function () {
     agent = city.server.config.verifiers.certificate?.agent ?? ''
   })
   beforeEach(async () => {
-    complaints = []
-    context = await browser.newContext({ locale: 'zh-CN', viewport: { width: 360, height: 640 }, bypassCSP: false })
-    page = await context.newPage()
-    page.setDefaultTimeout(10_000)
-    page.on('console', (message) => {
-      if (/Content Security Policy|Refused to/.test(message.text())) complaints.push(message.text())
-    })
-    page.on('pageerror', (error) => complaints.push(error.message))
+    ;({ context, page, complaints } = await openTab(browser))
   })
   afterEach(async () => {
     await context.close()

@@ -1,6 +1,13 @@
 /** 人脸识别 in a browser, from the demo pages: consent, the service's page, and back; each ending; refusing weighs the same. */
 import { strict as assert } from 'node:assert'
-import { accessibilityFaults, openChromium, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
+import {
+  accessibilityFaults,
+  openChromium,
+  openTab,
+  type Browser,
+  type BrowserContext,
+  type Page,
+} from '../support/chromium.ts'
 import { personOf } from '../support/citizen.ts'
 import { startCity, type City } from '../support/demo-city.ts'
 import { giveDocument } from '../support/stations.ts'
@@ -11,7 +18,7 @@ describe('a face in a browser', function () {
   let city: City
   let context: BrowserContext
   let page: Page
-  let complaints: string[]
+  let complaints: string[] = []
 
   before(async function () {
     browser = await openChromium(this)
@@ -24,13 +31,8 @@ describe('a face in a browser', function () {
   })
   const open = async (locale: 'zh-CN' | 'en-GB', viewport = { width: 360, height: 640 }): Promise<void> => {
     await context?.close()
-    context = await browser.newContext({ locale, viewport })
-    page = await context.newPage()
-    page.setDefaultTimeout(10_000)
-    page.on('console', (message) => {
-      if (/Content Security Policy|Refused to/.test(message.text())) complaints.push(message.text())
-    })
-    page.on('pageerror', (error) => complaints.push(error.message))
+    assert.deepEqual(complaints, [])
+    ;({ context, page, complaints } = await openTab(browser, { locale, viewport }))
   }
   beforeEach(() => {
     complaints = []

@@ -5,7 +5,14 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { castMember, readPopulation } from '#src/demo/cast.ts'
 import { cardOf, type Condition } from '#src/demo/fake-reader/cards.ts'
-import { accessibilityFaults, openChromium, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
+import {
+  accessibilityFaults,
+  openChromium,
+  openTab,
+  type Browser,
+  type BrowserContext,
+  type Page,
+} from '../support/chromium.ts'
 import { startCity, type City } from '../support/demo-city.ts'
 import { provePhone, strangersPhone } from '../support/stations.ts'
 
@@ -32,14 +39,8 @@ describe('an identity card in a browser', function () {
     await city?.close()
   })
   beforeEach(async () => {
-    complaints = []
-    context = await browser.newContext({ locale: 'zh-CN', viewport: { width: 1366, height: 768 } })
-    page = await context.newPage()
-    page.setDefaultTimeout(10_000)
-    page.on('console', (message) => {
-      if (/Content Security Policy|Refused to|CORS/.test(message.text())) complaints.push(message.text())
-    })
-    page.on('pageerror', (error) => complaints.push(error.message))
+    const desktop = { viewport: { width: 1366, height: 768 } }
+    ;({ context, page, complaints } = await openTab(browser, desktop, /Content Security Policy|Refused to|CORS/))
   })
   afterEach(async () => {
     city.cardReader.lift()

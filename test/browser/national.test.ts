@@ -1,6 +1,6 @@
 /** 国家网络身份认证, the province and the nation in a browser, from the demo pages: each signs in, and all end in one account. */
 import { strict as assert } from 'node:assert'
-import { openChromium, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
+import { openChromium, openTab, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
 import { personOf } from '../support/citizen.ts'
 import { startCity, type City } from '../support/demo-city.ts'
 import { giveDocument, provePhone } from '../support/stations.ts'
@@ -25,14 +25,7 @@ describe('platforms above the city in a browser', function () {
     })
   })
   beforeEach(async () => {
-    complaints = []
-    context = await browser.newContext({ locale: 'zh-CN', viewport: { width: 360, height: 640 }, bypassCSP: false })
-    page = await context.newPage()
-    page.setDefaultTimeout(10_000)
-    page.on('console', (message) => {
-      if (/Content Security Policy|Refused to/.test(message.text())) complaints.push(message.text())
-    })
-    page.on('pageerror', (error) => complaints.push(error.message))
+    ;({ context, page, complaints } = await openTab(browser))
   })
   afterEach(async () => {
     await context.close()

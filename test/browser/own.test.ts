@@ -1,6 +1,13 @@
 /** A city's own verifier in a browser: the example in Python, plugged into the demo city by its settings alone. */
 import { strict as assert } from 'node:assert'
-import { accessibilityFaults, openChromium, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
+import {
+  accessibilityFaults,
+  openChromium,
+  openTab,
+  type Browser,
+  type BrowserContext,
+  type Page,
+} from '../support/chromium.ts'
 import { startCity, type City } from '../support/demo-city.ts'
 import { rightCard, startExample, type ExampleService } from '../support/own-service.ts'
 import { declaration } from '../support/own-verifiers.ts'
@@ -38,14 +45,7 @@ describe("a city's own verifier in a browser", function () {
     service?.close()
   })
   beforeEach(async () => {
-    complaints = []
-    context = await browser.newContext({ locale: 'zh-CN', viewport: { width: 360, height: 640 } })
-    page = await context.newPage()
-    page.setDefaultTimeout(10_000)
-    page.on('console', (message) => {
-      if (/Content Security Policy|Refused to/.test(message.text())) complaints.push(message.text())
-    })
-    page.on('pageerror', (error) => complaints.push(error.message))
+    ;({ context, page, complaints } = await openTab(browser))
   })
   afterEach(async () => {
     await context.close()

@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert'
 import { createHighClient } from '#src/demo/high-client.ts'
 import type { ApplicationInput } from '#src/oidc/application.ts'
 import { highApplication } from '../support/app.ts'
-import { openChromium, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
+import { openChromium, openTab, type Browser, type BrowserContext, type Page } from '../support/chromium.ts'
 import { personOf } from '../support/citizen.ts'
 import { startCity, type City } from '../support/demo-city.ts'
 import { provePhone } from '../support/stations.ts'
@@ -37,14 +37,7 @@ describe('passkeys in a browser', function () {
     }
   })
   beforeEach(async () => {
-    complaints = []
-    context = await browser.newContext({ locale: 'zh-CN', viewport: { width: 360, height: 640 } })
-    page = await context.newPage()
-    page.setDefaultTimeout(10_000)
-    page.on('console', (message) => {
-      if (/Content Security Policy|Refused to/.test(message.text())) complaints.push(message.text())
-    })
-    page.on('pageerror', (error) => complaints.push(error.message))
+    ;({ context, page, complaints } = await openTab(browser))
   })
   afterEach(async () => {
     await context.close()

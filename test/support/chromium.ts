@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { chromium, type Browser, type Page } from 'playwright-core'
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
 
 export type { Browser, BrowserContext, Page } from 'playwright-core'
 
@@ -30,6 +30,30 @@ export async function openChromium(suite: Mocha.Context): Promise<Browser> {
     suite.skip()
   }
   return launchChromium()
+}
+
+export interface Tab {
+  readonly context: BrowserContext
+  readonly page: Page
+  /** What the page's policy refused, and errors of its scripts: a test ends with none. */
+  readonly complaints: string[]
+}
+
+/** A page of somebody whom nothing is remembered of; on a small telephone, in Chinese, unless told otherwise. */
+export async function openTab(
+  browser: Browser,
+  options: BrowserContextOptions = {},
+  complaint = /Content Security Policy|Refused to/,
+): Promise<Tab> {
+  const context = await browser.newContext({ locale: 'zh-CN', viewport: { width: 360, height: 640 }, ...options })
+  const page = await context.newPage()
+  page.setDefaultTimeout(10_000)
+  const complaints: string[] = []
+  page.on('console', (message) => {
+    if (complaint.test(message.text())) complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => complaints.push(error.message))
+  return { context, page, complaints }
 }
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
