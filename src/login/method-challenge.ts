@@ -85,6 +85,8 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
     now: now(),
   })
 
+  const put = (id: string, stored: Stored) => artifacts.put(kind, id, stored, { expiresAt: stored.expiresAt + lateMs })
+
   /** A back end that does not answer is no fault of the citizen's. */
   const reaching = async <T>(visit: Visit, work: () => Promise<T>): Promise<T | undefined> => {
     try {
@@ -112,6 +114,8 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
     const stored = id === '' ? undefined : (await artifacts.get<Stored>(kind, id))?.value
     if (!stored) return refused('expired', 'gone')
     if (!(await artifacts.spend(kind, id, stored.expiresAt + lateMs))) return refused('used', 'used')
+    // Spent it is worth nothing to anybody: whom it was about goes, and only that it was answered stays.
+    await put(id, { ...stored, keep: {} })
     // Whoever tries an answer elsewhere has used it up.
     if (stored.attempt !== visit.uid || stored.verifier !== verifier.name) return refused('refused', 'foreign')
     const outcome = await reaching(visit, () => verifier.finish(claimOf(visit), stored.keep, answer))
@@ -165,7 +169,7 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
         ...{ verifier: verifier.name, attempt: visit.uid, keep, expiresAt },
         ...(reference === undefined ? {} : { reference }),
       }
-      await artifacts.put(kind, challenge, stored, { expiresAt: expiresAt + lateMs })
+      await put(challenge, stored)
       return { challenge, show, ...(leaveTo === undefined ? {} : { leaveTo }) }
     },
 
@@ -189,6 +193,7 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
     async end(challenge, trail) {
       const stored = (await artifacts.get<Stored>(kind, challenge))?.value
       if (!stored || !(await artifacts.spend(kind, challenge, stored.expiresAt + lateMs))) return
+      await put(challenge, { ...stored, keep: {} })
       const refusal = { reason: 'method_refused', facts: { why: 'foreign-browser' } }
       await recorder.record({
         ...{ ...trail, type: 'challenge.answered', outcome: 'refused', ...refusal },
