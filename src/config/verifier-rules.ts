@@ -65,8 +65,16 @@ export const verifierRules: readonly Rule[] = [
     path: 'verifiers.idCard.roots',
     broken: (c) =>
       c.verifiers.idCard.roots === undefined &&
-      Object.values(c.channels).some(({ verifiers }) => verifiers.includes('id-card')),
-    remedy: 'is missing, and a channel offers id-card; name the file of the certificates that vouch for terminals',
+      Object.values(c.channels).some(({ verifiers }) => verifiers.some((name) => /^(id-card|card-face)$/.test(name))),
+    remedy: 'is missing, and a channel reads cards; name the file of the certificates that vouch for terminals',
+  },
+  {
+    path: 'verifiers.idCard.face',
+    broken: (c) =>
+      c.verifiers.idCard.face === undefined &&
+      Object.values(c.channels).some(({ verifiers }) => verifiers.includes('card-face')),
+    remedy:
+      'is missing, and a channel offers card-face; say who runs the terminals that compare, which models and which threshold count (config/README.md), or take card-face from the channel',
   },
   {
     path: 'verifiers.idCard.agent',
