@@ -18,7 +18,9 @@ const cardTerminal = (form, own = {}) => {
 
   /** Heard only where it changes. */
   const say = (word) => {
-    if (progress.textContent !== words[word]) progress.textContent = words[word]
+    if (progress.dataset.word === word) return
+    progress.dataset.word = word
+    progress.textContent = words[word]
   }
 
   const begin = async () => {
@@ -100,6 +102,7 @@ const cardTerminal = (form, own = {}) => {
     if (!wrong) return
     own.ended?.(button)
     progress.textContent = ''
+    delete progress.dataset.word
     fault.textContent = words[wrong] ?? fault.dataset.failed
     button.removeAttribute('aria-disabled')
     busy = false
