@@ -116,6 +116,8 @@ describe('a card and a face in a browser', function () {
     const { actions = [] } = agent.asked() ?? {}
     assert.equal(new Set(actions).size, 2)
     agent.card = true
+    await says('身份证放好了，请先不要拿开。摄像头马上打开。')
+    assert.equal(await framed().isVisible(), false, 'nor now')
     for (const [face, text] of [
       [{ step: 'look', see: 'nobody' }, '请正对屏幕，看着画面。'],
       [{ step: 'look', see: 'far' }, '请靠近一点。'],

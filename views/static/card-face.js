@@ -29,11 +29,13 @@
     let last
     const follow = async () => {
       for (; !ended; await pause(500)) {
-        const { face } = (await state()) ?? {}
+        const { face, card } = (await state()) ?? {}
         // An agent that did not answer has said nothing.
         if (ended || face === undefined) continue
         if (face === null) {
+          // Before the camera is open, and after it is shut.
           if (last) say('comparing')
+          else if (card) say('lies')
           if (last) lookAway()
           continue
         }
