@@ -73,6 +73,8 @@ export type Outcome =
       readonly detail?: string
       /** Code of the sentence (`fault.…`) that says more than that it went wrong, where its reader may know. */
       readonly say?: string
+      /** Whose document was shown by somebody else, as far as that was seen: no document may be tried without end. */
+      readonly about?: Named
     }
 
 /**

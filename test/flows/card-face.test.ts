@@ -214,6 +214,26 @@ describe('signing in by a card and a face', () => {
       assert.match(page.text, /同意，继续/)
     })
 
+  it('lets nobody try faces with one card without end, and the right one is refused then, too', async () => {
+    const { number, name } = await personOf('ayiguli')
+    const birthDate = number.replace(/^.{6}(....)(..)(..).*/, '$1-$2-$3')
+    const hers = { number, name, birthDate, sex: Number(number[16]) % 2 === 1 ? '1' : '2' }
+    const why = async () => (await lastAnswer())?.facts?.['why'] ?? 'accepted'
+    // Neither who was not seen nor who was right has used anything up.
+    for (const outcome of ['no-face', 'match', 'match']) await attempted({ outcome }, hers)
+    assert.equal(await why(), 'accepted')
+    for (let round = 0; round < 10; round++) {
+      await attempted({ outcome: round % 2 === 0 ? 'mismatch' : 'actions' }, hers)
+      assert.match(String(await why()), /^face-/)
+    }
+    const { page } = await attempted({}, hers)
+    assert.equal(await why(), 'too-often')
+    assert.match(page.text, /今天核对的次数已用完/)
+    // Another's card is not hers.
+    await attempted()
+    assert.equal(await why(), 'accepted')
+  })
+
   it('refuses the card of a child, whom a camera has no business to look at', async () => {
     const child = await personOf('child')
     const birthDate = child.number.replace(/^.{6}(....)(..)(..).*/, '$1-$2-$3')

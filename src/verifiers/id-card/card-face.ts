@@ -9,7 +9,7 @@
 import { randomInt } from 'node:crypto'
 import { isUnder14 } from '#src/identity/calendar.ts'
 import type { Verifier } from '../verifier.ts'
-import type { Wrong } from './card.ts'
+import type { Holder, Wrong } from './card.ts'
 import { createCardVerifier, type CardVerifierParts } from './card-verifier.ts'
 import { movements, type Movement, type Reading } from './reading.ts'
 
@@ -36,11 +36,13 @@ function twoMovements(): readonly Movement[] {
 /** The terminal is not as the city wants it; whoever stands there can do nothing about it. */
 const terminal = (why: string): Wrong => ({ why, say: 'face_terminal' })
 
-const outcomes: Readonly<Record<Face['outcome'], Wrong | undefined>> = {
-  match: undefined,
-  mismatch: { why: 'face-mismatch', say: 'face_mismatch' },
-  'no-face': { why: 'face-none', say: 'face_none' },
-  actions: { why: 'face-actions-missed', say: 'face_actions-missed' },
+/** A try counts where somebody was seen: there are six orders of movements, and a film has one of them. */
+function wrongIn(outcome: Face['outcome'], about: Holder): Wrong | undefined {
+  if (outcome === 'match') return undefined
+  if (outcome === 'no-face') return { why: 'face-none', say: 'face_none' }
+  return outcome === 'mismatch'
+    ? { why: 'face-mismatch', say: 'face_mismatch', about }
+    : { why: 'face-actions-missed', say: 'face_actions-missed', about }
 }
 
 export function createCardFaceVerifier(parts: CardVerifierParts & { readonly face: FaceSettings }): Verifier {
@@ -49,14 +51,14 @@ export function createCardFaceVerifier(parts: CardVerifierParts & { readonly fac
     {
       name: 'card-face',
       asks: twoMovements,
-      objection({ face }, { birthDate }, asked, now) {
+      objection({ face }, { holder, birthDate }, asked, now) {
         if (!face) return terminal('face-missing')
         // The agent refuses them before its camera is opened; here it is made sure of.
         if (isUnder14(birthDate, now)) return { why: 'under-14', say: 'proof_under-14' }
         if (!models.includes(face.model)) return terminal('face-model')
         if (face.threshold > threshold) return terminal('face-threshold')
         if (JSON.stringify(face.actions) !== JSON.stringify(asked)) return { why: 'face-actions' }
-        return outcomes[face.outcome]
+        return wrongIn(face.outcome, holder)
       },
     },
     { ...parts, validity: parts.validity + seconds, maxAge: parts.maxAge + seconds },

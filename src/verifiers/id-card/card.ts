@@ -19,6 +19,8 @@ export interface Card {
 export interface Wrong {
   readonly why: string
   readonly say?: string
+  /** Whose card it is, where each try with it counts. */
+  readonly about?: Holder
 }
 
 const sexes: Readonly<Partial<Record<CardText['sex'], Document['sex']>>> = { 1: 'male', 2: 'female' }
