@@ -331,6 +331,30 @@ describe('The configuration', () => {
     assert.deepEqual(said({ agent: 'https://terminal.city.gov.cn' }), [])
   })
 
+  it('compares no faces beside a card without saying who does, by which model and how strictly', () => {
+    const face = { receiver: { zh: '大厅', en: 'Hall' }, version: '1', models: ['m-1'], threshold: 0.45 }
+    const said = (given: unknown) =>
+      faults((all) => Object.assign(all['verifiers']?.['idCard'] as object, { face: given })).join()
+    assert.match(said(undefined), /^verifiers\.idCard\.face: is missing, and a channel offers card-face/)
+    assert.equal(said(face), '')
+    for (const [member, wrong] of [
+      ...([
+        ['threshold', 0],
+        ['threshold', 1.1],
+        ['models', []],
+        ['version', ''],
+        ['version', 'a b'],
+      ] as const),
+      ...([
+        ['receiver', { zh: '大厅' }],
+        ['seconds', 121],
+        ['level', 3],
+        ['cap', 3],
+      ] as const),
+    ])
+      assert.match(said({ ...face, [member]: wrong }), /verifiers\.idCard\.face/, `${member} ${JSON.stringify(wrong)}`)
+  })
+
   it('takes no passkeys where the issuer is an address: they belong to a host name', () => {
     const said = (issuer: string, verifiers: readonly string[]) =>
       faults((all) => {

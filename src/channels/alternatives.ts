@@ -25,11 +25,13 @@ export function mustHaveAlternatives(
 ): void {
   for (const channel of channels.values()) {
     const ways = channel.verifiers.flatMap((name) => verifiers.get(name) ?? [])
-    // Only the page from which he leaves asks for his consent.
-    const silent = ways.find(({ by, facial, consent }) => facial && (!consent || by !== 'redirect'))
+    // The page from which he leaves asks for his consent, and the one whose script asks a device; no other does.
+    const silent = ways.find(
+      ({ by, facial, consent }) => facial && !(consent && (by === 'redirect' || by === 'device')),
+    )
     if (silent)
       throw new AppError('config_invalid', {
-        detail: `channels.${channel.name}.verifiers: "${silent.name}" looks at faces and does not ask first; give it a consent that names who receives them, and a page of its own (by "redirect")`,
+        detail: `channels.${channel.name}.verifiers: "${silent.name}" looks at faces and does not ask first; give it a consent that names who receives them, and a page that asks for it (by "redirect" or "device")`,
       })
     const alone = byFaceAlone(channel, ways)
     if (alone.length === 0) continue

@@ -1,6 +1,19 @@
-/** The settings of the verifier `id-card`: whose terminals read cards, and where their agent answers. */
+/** The settings of `id-card` and `card-face`: whose terminals read cards, where their agent answers, and what counts. */
 import { z } from 'zod'
-import { origin, seconds } from './values.ts'
+import { bilingual, origin, seconds } from './values.ts'
+
+/** Of `card-face` alone: no level is among them, for it is worth no more than the card. */
+const face = z.strictObject({
+  /** Who runs the terminals that compare, and which text of the consent this is. */
+  receiver: bilingual,
+  version: z.string().regex(/^[\w.-]{1,32}$/),
+  /** The models whose outcome counts. */
+  models: z.array(z.string().min(1).max(100)).min(1),
+  /** The greatest distance that a terminal may have taken for the same face. */
+  threshold: z.number().positive().max(1),
+  /** That the camera takes on top of the card: a nonce lives, and a reading may be old, for so much longer. */
+  seconds: seconds.max(120).default(60),
+})
 
 export const idCard = z.strictObject({
   /** The terminal's agent as the page on the terminal reaches it. */
@@ -18,4 +31,5 @@ export const idCard = z.strictObject({
   prefill: z
     .strictObject({ vendor: z.enum(['synjones', 'cvr', 'routon', 'zk']), channels: z.array(z.string().min(1)).min(1) })
     .optional(),
+  face: face.optional(),
 })

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Eta } from 'eta'
 import type { Locale } from '#src/errors.ts'
 import { phrases } from './phrases.ts'
-import { allowFormTargets } from './security.ts'
+import { allowReach, type Reach } from './security.ts'
 import { visitOf, type Visit } from './visit.ts'
 import type { Words } from './words.ts'
 
@@ -22,14 +22,10 @@ export interface City {
   readonly privacy: string
 }
 
-export interface Page {
+export interface Page extends Reach {
   readonly view: string
   readonly status?: number
   readonly data?: Readonly<Record<string, unknown>>
-  /** Origins where forms of this page may end besides our own. */
-  readonly formTargets?: readonly string[]
-  /** Origins that its script talks to besides our own. */
-  readonly connects?: readonly string[]
 }
 
 export type RenderPage = (request: IncomingMessage, response: ServerResponse, page: Page) => string
@@ -68,13 +64,13 @@ function switches(request: IncomingMessage, visit: Visit): Readonly<Record<'lang
 export function createPages({ views, words, city, reload }: Dependencies): Pages {
   const eta = new Eta({ views, cache: !reload, varName: 'it' })
 
-  const render: RenderPage = (request, response, { view, status = 200, data = {}, formTargets = [], connects }) => {
+  const render: RenderPage = (request, response, { view, status = 200, data = {}, ...reach }) => {
     const visit = visitOf(request)
     const t = words(visit.locale)
     response.statusCode = status
     response.setHeader('content-type', 'text/html; charset=utf-8')
     response.setHeader('cache-control', 'no-store')
-    allowFormTargets(response, formTargets, connects)
+    allowReach(response, reach)
     // Only a GET may be repeated by a link.
     const links = request.method === 'GET' ? switches(request, visit) : undefined
     return eta.render(`./${view}`, { ...data, t, phrases, visit, city, links, locale: visit.locale })

@@ -9,7 +9,17 @@ import type { RequestHandler } from 'express'
 
 const listed = (sources: readonly string[]) => sources.map((source) => ` ${source}`).join('')
 
-function policy(formTargets: readonly string[], connects: readonly string[]): string {
+/** What one page may reach besides our own origin. */
+export interface Reach {
+  /** Where its forms may end. */
+  readonly formTargets?: readonly string[] | undefined
+  /** What its script talks to. */
+  readonly connects?: readonly string[] | undefined
+  /** What it shows in a frame. */
+  readonly frames?: readonly string[] | undefined
+}
+
+function policy({ formTargets = [], connects = [], frames = [] }: Reach): string {
   return [
     `default-src 'none'`,
     `script-src 'self'`,
@@ -18,6 +28,7 @@ function policy(formTargets: readonly string[], connects: readonly string[]): st
     `font-src 'self'`,
     `connect-src 'self'${listed(connects)}`,
     `form-action 'self'${listed(formTargets)}`,
+    ...(frames.length > 0 ? [`frame-src${listed(frames)}`] : []),
     `frame-ancestors 'none'`,
     `base-uri 'none'`,
     `object-src 'none'`,
@@ -37,13 +48,9 @@ export function formTargetsOf(addresses: readonly string[]): readonly string[] {
   return [...new Set(sources)]
 }
 
-/** Lets the forms of this one page end at these sources, and its script talk to those. */
-export function allowFormTargets(
-  response: ServerResponse,
-  sources: readonly string[],
-  connects: readonly string[] = [],
-): void {
-  response.setHeader('content-security-policy', policy(sources, connects))
+/** Opens the policy of this one page, as far as it says. */
+export function allowReach(response: ServerResponse, reach: Reach): void {
+  response.setHeader('content-security-policy', policy(reach))
 }
 
 export function securityHeaders(options: { readonly https: boolean }): RequestHandler[] {
@@ -55,7 +62,7 @@ export function securityHeaders(options: { readonly https: boolean }): RequestHa
       xFrameOptions: { action: 'deny' },
     }),
     (_request, response, next) => {
-      allowFormTargets(response, [])
+      allowReach(response, {})
       response.setHeader('permissions-policy', 'camera=(), microphone=(), geolocation=(), payment=()')
       next()
     },

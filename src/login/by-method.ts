@@ -22,7 +22,7 @@ export interface ByMethod {
   /** Goes on with this method; nothing where it is not on offer. */
   chooseMethod(visit: Visit, name: string, publicComputer: boolean): Promise<void>
   /** What the page's script asks a device: of the passkey beside the phone, or of the method that was chosen. */
-  beginDevice(visit: Visit, name?: string): Promise<Shown | Refused>
+  beginDevice(visit: Visit, asked?: Asking): Promise<Shown | Refused>
   /** @param consent the version of the text that the citizen agreed to; @returns where he goes on, undefined: nowhere */
   leave(visit: Visit, consent: string): Promise<string | undefined>
   /** @param name the passkey, which needs not be chosen; else the method that was chosen answers */
@@ -33,6 +33,13 @@ export interface ByMethod {
   nameNumber(visit: Visit, text: string): Promise<boolean>
   /** What becomes of a code that no account has: linked to another proof, to the session of this browser, or alone. */
   chooseLink(visit: Visit, choice: string): Promise<void>
+}
+
+export interface Asking {
+  /** The passkey, which needs not be chosen; else the method that was chosen is asked. */
+  readonly name?: string | undefined
+  /** The version of the text that the citizen agreed to, where the method asks for consent. */
+  readonly consent?: string
 }
 
 export interface Answering {
@@ -84,6 +91,18 @@ export function createByMethod(deps: Dependencies): ByMethod {
   const isReady = (attempt: Attempt, { by, named }: Verifier) =>
     by === 'form' && (!named || namedIn(attempt) !== undefined)
 
+  /** Where a method asks for consent, nothing begins without it; what he agreed to is on record before anything does. */
+  const consented = async (visit: Visit, attempt: Attempt, { name, consent }: Verifier, version = '') => {
+    if (!consent) return true
+    if (version !== consent.version) {
+      await save(visit, attempt, fail(visit, 'prove', 'consent_missing'))
+      return false
+    }
+    const facts = { about: name, version }
+    await recorder.record({ ...trailOf(visit), type: 'consent.given', outcome: 'ok', facts })
+    return true
+  }
+
   const openAlone = async (visit: Visit, attempt: Attempt, evidence: Evidence): Promise<void> => {
     const { challenge, code } = attempt
     if (!challenge || !code) return
@@ -124,12 +143,13 @@ export function createByMethod(deps: Dependencies): ByMethod {
       if (isReady(fresh, verifier)) await save(visit, fresh, await beginForm(visit, fresh, verifier))
     },
 
-    async beginDevice(visit, name) {
+    async beginDevice(visit, { name, consent } = {}) {
       const here = await standing(visit)
       const verifier = chosen(here, name)
       if (verifier?.by !== 'device') return { code: 'verifier_unavailable' }
       const held = heldOf(here.attempt, verifier)
       if (verifier.named && !held.named) return { code: 'verifier_unavailable' }
+      if (!(await consented(visit, here.attempt, verifier, consent))) return { code: 'consent_missing' }
       return challenges.begin(visit, verifier, held)
     },
 
@@ -137,14 +157,7 @@ export function createByMethod(deps: Dependencies): ByMethod {
       const now = await standing(visit)
       const { attempt, method: verifier } = now
       if (verifier?.by !== 'redirect' || attempt.evidence || now.next !== 'prove') return undefined
-      if (verifier.consent) {
-        if (consent !== verifier.consent.version) {
-          await save(visit, attempt, fail(visit, 'prove', 'consent_missing'))
-          return undefined
-        }
-        const facts = { about: verifier.name, version: consent }
-        await recorder.record({ ...trailOf(visit), type: 'consent.given', outcome: 'ok', facts })
-      }
+      if (!(await consented(visit, attempt, verifier, consent))) return undefined
       const begun = await challenges.begin(visit, verifier, heldOf(attempt, verifier))
       if ('leaveTo' in begun && begun.leaveTo !== undefined) {
         await save(visit, attempt, {})

@@ -7,7 +7,7 @@ import type { AuditEvent, Recorder } from '#src/audit/recorder.ts'
 import { isAppError } from '#src/errors.ts'
 import { sessionLevel } from '#src/identity/assurance.ts'
 import type { SealedArtifacts } from '#src/storage/sealed-artifacts.ts'
-import type { Begun, Claim, Evidence, Named, Verifier } from '#src/verifiers/verifier.ts'
+import type { Begun, Claim, Evidence, Named, Outcome, Verifier } from '#src/verifiers/verifier.ts'
 import type { Challenge, KnownCode } from './attempt.ts'
 import { busy, type Refused } from './challenge.ts'
 import type { Line, Place } from './line.ts'
@@ -102,6 +102,19 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
   const queue = async ({ address }: Visit, { by }: Verifier, place: Place | undefined) =>
     by === 'form' ? line.pass('failures-address', address, place) : undefined
 
+  /**
+   * Whoever holds another's document may hold many a face before a camera: that document pays for each that was not its
+   * holder's. Of one that is named it has paid when it began.
+   */
+  const mayBeTried = async ({ facial, named }: Verifier, outcome: Outcome): Promise<boolean> => {
+    const about = outcome.ok ? outcome.evidence.subject : outcome.about
+    if (!facial || named || !about || !('number' in about)) return true
+    const key = await deps.numberKey(about)
+    const { allowed } = await throttle.take('method-number', key)
+    if (allowed && outcome.ok) await throttle.giveBack('method-number', key)
+    return allowed
+  }
+
   const weigh = async (visit: Visit, verifier: Verifier, id: string, answer: unknown, { code, place }: Held) => {
     const refused = (what: Parameters<typeof codeOf>[1], why: string) => ({
       refusal: { code: codeOf(verifier, what) },
@@ -121,6 +134,7 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
     const outcome = await reaching(visit, () => verifier.finish(claimOf(visit), stored.keep, answer))
     if (outcome?.ok !== false) await forgive()
     if (!outcome) return { refusal: { code: 'verifier_unavailable' }, why: 'unavailable' }
+    if (!(await mayBeTried(verifier, outcome))) return { refusal: { code: 'proof_too-often' }, why: 'too-often' }
     if (!outcome.ok) {
       const { reason, detail = reason, say } = outcome
       const common = refused(reason === 'expired' ? 'expired' : 'refused', detail)

@@ -50,6 +50,8 @@ export function methodsShown(
   // In the list, the phone stands where the channel puts it; a call is offered where the text was sent.
   const list = ways.filter((way) => way === phone || listed.includes(way))
   const consent = method?.consent
+  // What he may do instead: ways for everybody, none of which looks at him.
+  const equals = ways.filter(({ name, facial, enrolled }) => name !== method?.name && !facial && !enrolled)
   return {
     others: listed.map((way) => described(way, channel, labels)),
     methods: list.map((way) => described(way, channel, labels)),
@@ -62,7 +64,8 @@ export function methodsShown(
     named: method?.named === true,
     consent: consent && {
       ...{ receiver: consent.receiver[locale], version: consent.version },
-      facial: method?.facial === true,
+      ...{ facial: method?.facial === true, stays: consent.stays === true },
+      equals: equals.map((way) => described(way, channel, labels)),
     },
     fields: attempt.form?.show['fields'] ?? [],
     numberByLaw: visit.numberByLaw === true || people.length > 0,
@@ -76,10 +79,11 @@ export function methodsShown(
 const anywhere = ['https:', 'http://localhost:*']
 
 /** The page on which the chosen method is answered. */
-export function provePage(method: Verifier): Pick<Page, 'view' | 'formTargets' | 'connects'> {
+export function provePage(method: Verifier): Pick<Page, 'view' | 'formTargets' | 'connects' | 'frames'> {
   // Where a redirect leads is known only once it has begun; the form itself is ours.
   const targets = method.by === 'redirect' ? anywhere : []
-  return { view: `prove-${method.by}`, formTargets: targets, connects: method.connects ?? [] }
+  const { by, connects, frames } = method
+  return { view: `prove-${by}`, formTargets: targets, connects, frames }
 }
 
 const statePattern = /^([\w-]{1,64})\.([\w-]{1,64})$/
@@ -119,7 +123,8 @@ export function methodPages({ signIn, pages, visiting, goOn }: Omit<MethodParts,
     /** For the page's script, which asks the citizen's device. */
     router.post(`/login/:uid/${path}/options`, parseForm, async (request, response) => {
       const visit = await visiting(request, response)
-      response.set('cache-control', 'no-store').json(visit ? await signIn.beginDevice(visit, name) : {})
+      const begun = visit ? await signIn.beginDevice(visit, { name, consent: field(request, 'consent') }) : {}
+      response.set('cache-control', 'no-store').json(begun)
     })
   }
 

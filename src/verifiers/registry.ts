@@ -5,6 +5,7 @@
 import type { Config } from '#src/config.ts'
 import type { Mac } from '#src/crypto/mac.ts'
 import { AppError } from '#src/errors.ts'
+import { createCardFaceVerifier } from './id-card/card-face.ts'
 import { createIdCardVerifier } from './id-card/index.ts'
 import type { CardDevices } from './id-card/terminals.ts'
 import { openCertificateVerifier } from './certificate/open.ts'
@@ -56,6 +57,13 @@ const factories: Readonly<Record<string, (parts: VerifierParts) => Verifier>> = 
   'id-card'({ config: { verifiers }, codeMacs, cardDevices }) {
     if (!cardDevices) throw new AppError('config_invalid', { detail: 'verifiers.idCard.roots: is missing' })
     return createIdCardVerifier({ ...verifiers.idCard, ...cardDevices, macs: codeMacs })
+  },
+  'card-face'({ config: { verifiers }, codeMacs, cardDevices }) {
+    const { face, ...idCard } = verifiers.idCard
+    if (!cardDevices) throw new AppError('config_invalid', { detail: 'verifiers.idCard.roots: is missing' })
+    if (!face)
+      throw new AppError('config_invalid', { detail: 'verifiers.idCard.face: is missing; see config/README.md' })
+    return createCardFaceVerifier({ ...idCard, ...cardDevices, face, macs: codeMacs })
   },
   certificate: ({ config, codeMacs }) => openCertificateVerifier(config, codeMacs),
   face({ config: { verifiers }, codeMacs: macs, onFault = () => undefined }) {

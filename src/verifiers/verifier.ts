@@ -73,6 +73,8 @@ export type Outcome =
       readonly detail?: string
       /** Code of the sentence (`fault.…`) that says more than that it went wrong, where its reader may know. */
       readonly say?: string
+      /** Whose document was shown by somebody else, as far as that was seen: no document may be tried without end. */
+      readonly about?: Named
     }
 
 /**
@@ -96,8 +98,11 @@ export interface Verifier {
   readonly enrolled?: boolean
   /** It looks at faces: never for those under 14, never without consent, never the only way to a level. */
   readonly facial?: boolean
-  /** Who receives what leaves the device, told before the citizen agrees to it; `version` counts up when the text changes. */
-  readonly consent?: { readonly receiver: Bilingual; readonly version: string }
+  /**
+   * Who receives what leaves the device, told before the citizen agrees to it; `version` counts up when the text changes.
+   * `stays`: no image leaves the device, and the receiver is who runs it.
+   */
+  readonly consent?: { readonly receiver: Bilingual; readonly version: string; readonly stays?: boolean }
   /** What it is called and what it is for, where the settings say so; else the pages' own words do. */
   readonly label?: Bilingual
   readonly help?: Bilingual
@@ -105,6 +110,8 @@ export interface Verifier {
   readonly notFor?: readonly string[]
   /** Origins, besides our own, that the page's script talks to: programs on the loopback of a terminal. */
   readonly connects?: readonly string[]
+  /** Origins that its page shows in a frame, and so never sees: the live picture of a terminal's camera. */
+  readonly frames?: readonly string[]
   /** Is its back end known to be broken? It is offered then only where nothing else is. */
   readonly down?: () => boolean
   /** @param input a phone of one by `phone`; a `Named` of one that is named; else nothing */

@@ -7,6 +7,13 @@ const consent = { receiver: { zh: '某中心', en: 'A centre' }, version: '1' }
 const face = { name: 'face', by: 'redirect', cap: 3, facial: true, consent } as const
 const sms = { name: 'sms', by: 'phone', cap: 2 } as const
 const passkey = { name: 'passkey', by: 'device', cap: 3, enrolled: true } as const
+const cardFace = {
+  name: 'card-face',
+  by: 'device',
+  cap: 2,
+  facial: true,
+  consent: { ...consent, stays: true },
+} as const
 const upstream = { name: 'upstream', by: 'redirect', cap: 3 } as const
 
 describe('a face is never the only way', () => {
@@ -18,6 +25,9 @@ describe('a face is never the only way', () => {
     ['beside another way to level 3 opens nothing alone', 3, [sms, face, upstream], []],
     ['beside another face still opens level 3 alone', 3, [sms, face, { ...face, name: 'city-face' }], [3]],
     ['that proves no more than a code opens nothing alone', 3, [sms, { ...face, cap: 2 }], []],
+    ['beside a card opens both of its levels alone', 2, [cardFace], [1, 2]],
+    ['beside a card is no more than equal beside a code, whatever the channel reaches', 3, [sms, cardFace], []],
+    ['beside a card is no way to level 3, and so no other face’s alternative', 3, [sms, cardFace, face], [3]],
     ['is not asked after where there is none', 3, [sms, passkey], []],
   ]
   for (const [what, top, ways, levels] of rows) {
@@ -41,9 +51,14 @@ describe('a face is never the only way', () => {
     mustHaveAlternatives(channels('sms', 'face', 'upstream'), verifiers)
   })
 
+  it('a face by a device that asks first is as good as one by another site', () => {
+    mustHaveAlternatives(channels('sms', 'card-face'), new Map(verifiers).set('card-face', cardFace))
+  })
+
   it('nor does it start with one that looks at faces and does not ask first', () => {
     const { consent: _, ...silent } = face
-    for (const one of [silent, { ...face, by: 'form' as const }])
+    const { consent: __, ...silentAtTheCard } = cardFace
+    for (const one of [silent, { ...face, by: 'form' as const }, { ...silentAtTheCard, name: 'face' }])
       assert.throws(
         () => mustHaveAlternatives(channels('sms', 'face', 'upstream'), new Map(verifiers).set('face', one)),
         (error) => isAppError(error, 'config_invalid') && /"face" looks at faces.*consent/.test(error.detail ?? ''),

@@ -303,11 +303,11 @@ describe('what a sign-in refuses', () => {
     assert.notEqual(numberOn(await visitor.post('code', { code })), reference)
   })
 
-  it('has no sentence that is not heard here, with those of passkeys and methods (flows/passkey, flows/methods), where people share a phone, a server ends in between or an address is busy', () => {
+  it('has no sentence that is not heard here, with those of passkeys and methods (flows/passkey, flows/methods, flows/card-face), where people share a phone, a server ends in between or an address is busy', () => {
     const all = locales.map((locale) => {
       const { fault } = JSON.parse(readFileSync(`views/locales/${locale}.json`, 'utf8')) as { fault: object }
       const others = Object.keys(fault).filter(
-        (key) => !/^(passkey|method|consent|link|person|card|certificate)_/.test(key),
+        (key) => !/^(passkey|method|consent|link|person|card|certificate|face)_/.test(key),
       )
       return others.map((key) => key.replace(/_(one|other)$/, ''))
     })

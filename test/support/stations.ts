@@ -57,7 +57,7 @@ export async function startStage(): Promise<Stage> {
 
 /** A channel whose ways to answer are by device, by redirect with consent and without, by form, and by phone. */
 const choosing = {
-  verifiers: ['certificate', 'ctid', 'face', 'staff-card', 'sms', 'passkey'],
+  verifiers: ['certificate', 'ctid', 'face', 'card-face', 'staff-card', 'sms', 'passkey'],
   top: 2,
   session: { absolute: 28800, idle: 1800 },
 }
@@ -70,7 +70,10 @@ const staffCard = {
 function ready(settings: Record<string, unknown>): void {
   impatient(settings)
   Object.assign(settings['channels'] as object, { choosing })
-  Object.assign((settings['verifiers'] as { own: object }).own, { 'staff-card': staffCard })
+  const { own, idCard } = settings['verifiers'] as { own: object; idCard: object }
+  Object.assign(own, { 'staff-card': staffCard })
+  // No terminal stands there; only its page is looked at.
+  Object.assign(idCard, { terminals: 'config/terminals' })
 }
 
 function impatient(settings: Record<string, unknown>): void {
@@ -335,6 +338,7 @@ export const stations: readonly Station[] = [
     },
   },
   { name: 'prove-device', view: 'prove-device', open: chosen('certificate') },
+  { name: 'prove-device-consent', view: 'prove-device', open: chosen('card-face') },
   { name: 'prove-redirect', view: 'prove-redirect', open: chosen('ctid') },
   {
     name: 'prove-redirect-consent',

@@ -10,6 +10,19 @@ export interface Holder {
   readonly name: string
 }
 
+export interface Card {
+  readonly holder: Holder
+  readonly birthDate: string
+}
+
+/** What is wrong, as a stable code for the audit trail, and the sentence for its reader where he may know. */
+export interface Wrong {
+  readonly why: string
+  readonly say?: string
+  /** Whose card it is, where each try with it counts. */
+  readonly about?: Holder
+}
+
 const sexes: Readonly<Partial<Record<CardText['sex'], Document['sex']>>> = { 1: 'male', 2: 'female' }
 
 /** Undefined instead of an error: the trail gets a code of ours. */
@@ -25,10 +38,7 @@ function attempted<T>(parse: () => T): T | undefined {
  * @param now milliseconds
  * @returns the holder, or a stable code of what is wrong: `card-…`; its own date is printed on it, so that may be told
  */
-export function holderOf(
-  text: Uint8Array,
-  now: number,
-): { readonly holder: Holder } | { readonly why: string; readonly say?: string } {
+export function holderOf(text: Uint8Array, now: number): Card | Wrong {
   const read = decodeCardText(text)
   if (!read.ok) return { why: `card-${read.fault}` }
   const { card } = read
@@ -44,5 +54,5 @@ export function holderOf(
   const today = dayInChina(now)
   if (today < card.validFrom) return { why: 'card-not-yet-valid', say: 'card_not-yet-valid' }
   if (card.validUntil !== 'indefinite' && today > card.validUntil) return { why: 'card-expired', say: 'card_expired' }
-  return { holder: { kind: card.kind, number: document.number, name } }
+  return { holder: { kind: card.kind, number: document.number, name }, birthDate: card.birthDate }
 }

@@ -15,6 +15,20 @@ const longest = 32_768
 const headerSchema = z.strictObject({ alg: z.string(), typ: z.string(), x5c: z.array(z.string()).min(1).max(5) })
 
 const code = z.string().min(1).max(100)
+
+/** What a citizen can be asked to do before the camera: turn the head to his left or right, open the mouth. */
+export const movements = ['left', 'right', 'mouth'] as const
+export type Movement = (typeof movements)[number]
+
+/** What a terminal found that compared the card's photo with who stood before its camera; no distance, no picture. */
+const faceSchema = z.strictObject({
+  model: code,
+  /** The distance up to which it took two faces for one. */
+  threshold: z.number().nonnegative(),
+  actions: z.array(z.enum(movements)).max(movements.length),
+  outcome: z.enum(['match', 'mismatch', 'no-face', 'actions']),
+})
+
 /** No other member: neither photo nor fingerprint ever leaves a terminal. */
 const payloadSchema = z.strictObject({
   nonce: code,
@@ -32,6 +46,7 @@ const payloadSchema = z.strictObject({
         context.addIssue({ code: 'custom', message: 'is no text block' })
       return bytes
     }),
+  face: faceSchema.optional(),
 })
 
 export type Reading = Readonly<z.infer<typeof payloadSchema>>
