@@ -5,14 +5,15 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { FacePackages } from './packages.ts'
+import type { Pose } from './pose.ts'
 import type { Seen } from './watching.ts'
 import type { Answer, Question } from './worker.ts'
 
 export interface Analyser {
   /** Whether the card's photo holds a face. The bytes are gone then. @throws Error where the model fails */
   photo(bytes: Uint8Array): Promise<boolean>
-  /** What is in a picture; undefined where it is none. The bytes are gone then. */
-  frame(bytes: Uint8Array, compare: boolean): Promise<Seen | undefined>
+  /** What is in a picture, compared where the face is held so; undefined where it is none. The bytes are gone then. */
+  frame(bytes: Uint8Array, pose: Pose): Promise<Seen | undefined>
   /** Wipes what was kept. */
   close(): Promise<void>
 }
@@ -55,7 +56,7 @@ export function startAnalyser(packages: FacePackages): Analyser {
 
   return {
     photo: async (bytes) => (await ask({ kind: 'photo', bytes })).value === true,
-    frame: async (bytes, compare) => (await ask({ kind: 'frame', bytes, compare })).value as Seen | undefined,
+    frame: async (bytes, pose) => (await ask({ kind: 'frame', bytes, pose })).value as Seen | undefined,
     async close() {
       worker.postMessage({ kind: 'end' } satisfies Question)
       const timer = setTimeout(() => void worker.terminate(), endMs)

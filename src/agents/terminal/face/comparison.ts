@@ -7,7 +7,7 @@ import { decodeCardText } from '#src/identity/card-text.ts'
 import type { Analyser } from './analyser.ts'
 import type { TakePicture } from './camera.ts'
 import type { DecodePhoto } from './card-photo.ts'
-import { advance, beginCourse, endOf, stepOf, type Outcome, type See, type Step } from './course.ts'
+import { advance, beginCourse, endOf, poseFor, stepOf, type Outcome, type See, type Step } from './course.ts'
 import { openFeed } from './feed.ts'
 import { modelName } from './packages.ts'
 import type { Action } from './pose.ts'
@@ -76,7 +76,7 @@ export function createComparer(options: ComparerOptions): Comparer {
         const taken = await feed.after(moment)
         if (left.aborted) return 'left'
         if (!taken) return 'camera-fault'
-        const seen = await analyser.frame(taken.bytes, stepOf(course) === 'look')
+        const seen = await analyser.frame(taken.bytes, poseFor(stepOf(course)))
         moment = now()
         broken = seen ? 0 : broken + 1
         if (broken === mostBroken) return 'camera-fault'

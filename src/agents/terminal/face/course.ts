@@ -24,7 +24,7 @@ export interface Frame {
   /** Of the largest face, in shares of the picture's width and height. */
   readonly box?: Box
   readonly pose?: Pose
-  /** From the card's photo; only of a face to the front, where it was asked for. */
+  /** From the card's photo; only of a face that is held as the step wants it. */
   readonly distance?: number
 }
 
@@ -52,10 +52,18 @@ const overlap = 0.3
 const lostMs = 1_000
 const blindMs = 3_000
 const mostOthers = 4
+/**
+ * Who moves must be known as well, or one could hold up a picture of another to be looked at, and move oneself in between.
+ * A photo on a card is to the front, so a face that is turned is farther from it, and an open mouth a little.
+ */
+const slack: Readonly<Record<Action, number>> = { left: 0.15, right: 0.15, mouth: 0.05 }
 
 export const beginCourse = (actions: readonly Action[]): Course => ({
   ...{ steps: ['look', ...actions, 'look'], due: 0, see: 'nobody', missed: false, others: 0, known: false },
 })
+
+/** How the face must be held to be compared in this step. */
+export const poseFor = (step: Step): Pose => (step === 'look' ? 'front' : step)
 
 export const stepOf = ({ steps, due }: Course): Step => steps[due] ?? 'look'
 
@@ -90,18 +98,23 @@ export function advance(course: Course, frame: Frame, threshold: number): Course
   }
   const { at, box } = frame
   const here = { ...(goesOn(course, frame) ? course : anew(course)), see, missed: false, held: { at, box } }
-  return stepOf(here) === 'look' ? looked(here, frame, threshold) : moved(here, frame)
+  return stepOf(here) === 'look' ? looked(here, frame, threshold) : moved(here, frame, threshold)
 }
 
-function looked(course: Course, { distance }: Frame, threshold: number): Course {
-  if (distance === undefined) return course
+function looked(course: Course, { pose, distance }: Frame, threshold: number): Course {
+  if (pose !== 'front' || distance === undefined) return course
   // A distance that is no number is none within the threshold.
   if (distance <= threshold) return passed({ ...course, known: true })
   const others = course.others + 1
   return { ...anew(course), others, ...(others >= mostOthers ? { outcome: 'mismatch' as const } : {}) }
 }
 
-const moved = (course: Course, { pose }: Frame): Course => (pose === stepOf(course) ? passed(course) : course)
+/** Somebody else's movement is none; it is not held against the holder, whose head may have been turned too far. */
+function moved(course: Course, { pose, distance }: Frame, threshold: number): Course {
+  const step = stepOf(course)
+  if (step === 'look' || pose !== step || distance === undefined) return course
+  return distance <= threshold + slack[step] ? passed(course) : course
+}
 
 function passed(course: Course): Course {
   const due = course.due + 1

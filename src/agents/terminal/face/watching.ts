@@ -19,8 +19,8 @@ export interface Seen {
 export interface Watching {
   /** Whether the card's photo is a picture that holds a face. Wipes the bytes, as `frame` does. */
   photo(bytes: Uint8Array): boolean
-  /** Undefined where it is no picture. @param compare whether a face to the front is compared with the photo */
-  frame(bytes: Uint8Array, compare: boolean): Seen | undefined
+  /** Undefined where it is no picture. @param pose how a face must be held to be compared with the photo */
+  frame(bytes: Uint8Array, pose: Pose): Seen | undefined
   end(): void
 }
 
@@ -68,13 +68,13 @@ export async function openWatching(packages: FacePackages): Promise<Watching> {
         known = model.describe()
         return true
       }) ?? false,
-    frame: (bytes, compare) =>
+    frame: (bytes, wanted) =>
       look(bytes, { size: inputSize.frame, margin: false }, (found, { width, height }) => {
         if (!('box' in found)) return { faces: 0 }
         const { faces, box, points } = found
         const share = { x: box.x / width, y: box.y / height, width: box.width / width, height: box.height / height }
         const pose = poseOf(points)
-        const compared = compare && faces === 1 && pose === 'front' && known !== undefined
+        const compared = faces === 1 && pose === wanted && known !== undefined
         return { faces, box: share, pose, ...(compared ? { distance: distance() } : {}) }
       }),
     end() {
