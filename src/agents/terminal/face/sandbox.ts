@@ -1,7 +1,8 @@
 /**
- * The model in its sandbox: a realm of its own with neither network, files, processes nor modules, where code cannot be
- * made from text. Its author no longer develops the package; so it gets numbers, gives numbers, and can do nothing else.
- * What it is asked goes in as text of ours, and what comes back is believed only where it has its shape.
+ * The model in a realm of its own, with neither network, files, processes nor modules, where code cannot be made from
+ * text: its author no longer develops the package, so it gets numbers and gives numbers. What it is asked goes in as text
+ * of ours, and what comes back is believed only where it has its shape. A realm keeps in what has gone wrong, not what
+ * wants out (`import()` leads back); so nothing runs here but the very files whose digest `packages.ts` knows.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +10,7 @@ import { types } from 'node:util'
 import { createContext, runInContext, Script } from 'node:vm'
 import { z } from 'zod'
 import { prepare } from './inside.ts'
-import type { FacePackages } from './packages.ts'
+import { nets, type FacePackages } from './packages.ts'
 import type { Picture } from './pictures.ts'
 
 const coordinate = z.number().min(-100_000).max(100_000)
@@ -34,12 +35,6 @@ export interface Model {
 }
 
 const longestMs = 30_000
-const nets = {
-  tinyFaceDetector: 'tiny_face_detector_model',
-  faceLandmark68Net: 'face_landmark_68_model',
-  faceRecognitionNet: 'face_recognition_model',
-} as const
-
 /** What the package takes for granted, of which nothing leads anywhere. */
 const surroundings = `
 globalThis.self = globalThis
