@@ -19,7 +19,7 @@ export interface FakeCamera {
 }
 
 const poseMs = 1_000
-const poses = ['front', 'left', 'front', 'right', 'front', 'mouth'] as const
+const poses = ['front', 'left', 'right', 'mouth'] as const
 
 /** @param holder whose card was put down last */
 export function createFakeCamera(holder: () => Portrait | undefined, now: () => number = Date.now): FakeCamera {
