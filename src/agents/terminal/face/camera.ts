@@ -6,6 +6,17 @@ export type TakePicture = (signal: AbortSignal) => Promise<Uint8Array | undefine
 
 const longest = 2_000_000
 
+/** In memory of its own, which can be wiped; the parts are still the caller's to wipe. */
+export function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
 /** @param address on the loopback; it is not followed anywhere else */
 export function cameraAt(address: string, timeoutMs = 2_000): TakePicture {
   return async (ended) => {
@@ -19,12 +30,7 @@ export function cameraAt(address: string, timeoutMs = 2_000): TakePicture {
         parts.push(part)
         if ((length += part.length) > longest) return undefined
       }
-      const picture = new Uint8Array(length)
-      let at = 0
-      for (const part of parts) {
-        picture.set(part, at)
-        at += part.length
-      }
+      const picture = joined(parts, length)
       return picture[0] === 0xff && picture[1] === 0xd8 ? picture : void picture.fill(0)
     } catch {
       return undefined

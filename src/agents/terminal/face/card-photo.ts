@@ -3,6 +3,7 @@
  * decoder for. Theirs runs as a program of its own, which gets the bytes, gives a picture, and no time to do more.
  */
 import { spawn } from 'node:child_process'
+import { joined } from './camera.ts'
 
 /** JPEG or BMP; undefined where the program fails, hangs or floods. The caller wipes both. */
 export type DecodePhoto = (photo: Uint8Array, signal: AbortSignal) => Promise<Uint8Array | undefined>
@@ -26,9 +27,8 @@ export function photoDecoder([program = '', ...args]: readonly string[], timeout
         // Whatever the program has started may still hold the other ends.
         child.stdout.destroy()
         child.stdin.destroy()
-        const picture = worked && length > 0 ? Uint8Array.from(Buffer.concat(parts)) : undefined
+        done(worked && length > 0 ? joined(parts, length) : undefined)
         for (const part of parts) part.fill(0)
-        done(picture)
       }
       const fail = () => end(false)
       signal.addEventListener('abort', fail)

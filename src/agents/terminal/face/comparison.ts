@@ -74,7 +74,7 @@ export function createComparer(options: ComparerOptions): Comparer {
       for (let moment = 0; !course.outcome && now() < until;) {
         state = { step: stepOf(course), see: course.see }
         const taken = await feed.after(moment)
-        if (left.aborted) return 'left'
+        if (left.aborted) return (taken?.bytes.fill(0), 'left')
         if (!taken) return 'camera-fault'
         const seen = await analyser.frame(taken.bytes, poseFor(stepOf(course)))
         moment = now()
