@@ -180,7 +180,7 @@ describe('a comparison at a terminal', () => {
     const broken = await play({ see: () => undefined, options: { forMs: 10_000 } })
     assert.deepEqual(await broken.ask(), [409, { error: 'camera-fault' }])
     broken.wipedAll()
-    const gone = await play({ options: { take: async () => undefined, forMs: 10_000 } })
+    const gone = await play({ options: { take: async () => undefined, forMs: 10_000, patienceMs: 300 } })
     assert.deepEqual(await gone.ask(), [409, { error: 'camera-fault' }])
     gone.wipedAll()
   }).timeout(10_000)

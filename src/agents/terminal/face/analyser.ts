@@ -14,13 +14,14 @@ export interface Analyser {
   photo(bytes: Uint8Array): Promise<boolean>
   /** What is in a picture, compared where the face is held so; undefined where it is none. The bytes are gone then. */
   frame(bytes: Uint8Array, pose: Pose): Promise<Seen | undefined>
-  /** Wipes what was kept. */
+  /** Wipes what was kept; whoever waits for an answer is told that there is none. */
   close(): Promise<void>
 }
 
 /** Far more than a slow machine needs; a picture made to hold up its reader is given up then. */
 const longestMs = 20_000
-const endMs = 1_000
+/** One that is busy is not waited for: its memory goes with it. */
+const endMs = 250
 
 export function startAnalyser(packages: FacePackages): Analyser {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {

@@ -52,6 +52,8 @@ export interface ComparerOptions {
   readonly threshold: number
   /** How long the citizen has in front of the camera. */
   readonly forMs: number
+  /** How long the camera may give no picture. */
+  readonly patienceMs?: number
   readonly now?: () => number
 }
 
@@ -59,13 +61,14 @@ export interface ComparerOptions {
 const mostBroken = 5
 
 export function createComparer(options: ComparerOptions): Comparer {
-  const { decode, take, start, threshold, forMs, now = Date.now } = options
+  const { decode, take, start, threshold, forMs, patienceMs, now = Date.now } = options
   let state: FaceState | undefined
   const watchers = new Set<Watcher>()
 
   async function look(analyser: Analyser, asked: readonly Action[], left: AbortSignal): Promise<Outcome | FaceFault> {
     const until = now() + forMs
-    const feed = openFeed({ take, now, onPicture: (bytes) => watchers.forEach((watcher) => watcher.picture(bytes)) })
+    const onPicture = (bytes: Uint8Array) => watchers.forEach((watcher) => watcher.picture(bytes))
+    const feed = openFeed({ take, now, onPicture, ...(patienceMs === undefined ? {} : { patienceMs }) })
     const hangUp = () => void feed.close()
     left.addEventListener('abort', hangUp)
     let course = beginCourse(asked)
@@ -102,6 +105,8 @@ export function createComparer(options: ComparerOptions): Comparer {
       state = null
       // It loads its model while the card is waited for.
       const analyser = start()
+      // The next citizen need not wait for a picture of this one.
+      left.addEventListener('abort', () => void analyser.close())
       return {
         async compare({ text, photo }) {
           try {
@@ -114,6 +119,9 @@ export function createComparer(options: ComparerOptions): Comparer {
             const faults: readonly string[] = ['camera-fault', 'left'] satisfies readonly FaceFault[]
             if (faults.includes(outcome)) return outcome as FaceFault
             return { model: modelName, threshold, actions: asked, outcome: outcome as Outcome }
+          } catch (error) {
+            if (left.aborted) return 'left'
+            throw error
           } finally {
             photo.fill(0)
           }
