@@ -59,7 +59,11 @@ describe('a comparison at a terminal', () => {
     }
     const comparer = createComparer({
       decode: async (bytes) => (decoded = Uint8Array.from(bytes)),
-      take: async () => (taken.push(Uint8Array.from(picture)), taken.at(-1)),
+      take: async () => {
+        assert.ok(wiped(photo), 'the photo is gone before the camera is looked through')
+        taken.push(Uint8Array.from(picture))
+        return taken.at(-1)
+      },
       start: () => analyser,
       threshold: 0.45,
       forMs: 2_000,

@@ -1,6 +1,6 @@
 /** What pictures come from, and what is done with those that are none: files, decoders, cameras, hostile ones too. */
 import { strict as assert } from 'node:assert'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { cameraAt, type TakePicture } from '#src/agents/terminal/face/camera.ts'
@@ -112,7 +112,11 @@ describe('the decoder of card photos', () => {
   })
 
   it('is ended when it hangs, even by what it has started, when it floods, and when the citizen leaves', async () => {
-    assert.equal(await program('setInterval(() => {}, 1000)', 300)(photo, never), undefined)
+    const file = join(newDirectory(), 'pid')
+    const hang = `require('fs').writeFileSync('${file}', String(process.pid)); setInterval(() => {}, 1000)`
+    assert.equal(await program(hang, 400)(photo, never), undefined)
+    await pause(50)
+    assert.throws(() => process.kill(Number(readFileSync(file, 'utf8')), 0), /ESRCH/)
     const started = `require('child_process').spawn('sleep', ['3'], { stdio: 'inherit', detached: true }).unref()`
     const before = Date.now()
     assert.equal(await program(`${started}; setInterval(() => {}, 1000)`, 300)(photo, never), undefined)
