@@ -87,6 +87,8 @@ const packageRooms: Readonly<Record<string, readonly string[]>> = {
   pino: ['http'],
   eta: ['http'],
   koffi: ['crypto'],
+  '@vladmandic/face-api': ['agents'],
+  'jpeg-js': ['agents'],
   i18next: ['http'],
 }
 

@@ -9,6 +9,7 @@ import { createLogger } from '../http/log.ts'
 import { createHttpServer } from '../http/server.ts'
 import { loadWords } from '../http/words.ts'
 import { createDoors } from './terminal/doors.ts'
+import { faceDesk } from './terminal/face/desk.ts'
 import { createAgent } from './terminal/http.ts'
 import { linkTo } from './terminal/link.ts'
 import { createCardReader } from './terminal/reader.ts'
@@ -31,13 +32,15 @@ async function main(): Promise<void> {
   })
   const server = createHttpServer()
   const port = () => (server.address() as AddressInfo).port
+  const doors = createDoors({ issuer: settings.issuer, port })
   const agent = createAgent({
     terminal: settings.terminal,
     reader,
     device,
-    doors: createDoors({ issuer: settings.issuer, port }),
+    doors,
     waitMs: settings.wait * 1000,
     files,
+    ...(settings.face ? { face: faceDesk(settings.face, settings.issuer, doors) } : {}),
     onReading: (outcome, error) => (error ? log.error({ err: error }, 'fault') : log.info({ outcome }, 'reading')),
   })
   server.on('request', agent)

@@ -195,7 +195,7 @@ export async function createDemoCity(config: CitySettings): Promise<DemoCity> {
       ]
       const { terminalPort } = config.demo
       const services = [{ name: demoNames.kiosk, url: `${kiosk}/` }]
-      const place = { directory: keys, issuer, services, reader: cardReader }
+      const place = { directory: keys, issuer, services, reader: cardReader, camera: `${cardReaderUrl}camera` }
       const terminal =
         typeof terminalPort === 'number' ? await startTerminal({ ...place, port: terminalPort }) : undefined
       return {

@@ -19,7 +19,9 @@ async function main(): Promise<void> {
   const app = express()
   app.use('/', createDesk(reader, populationFile))
   await listen(app, Number(values.desk))
-  process.stdout.write(`listening ${line.address}, cards at http://localhost:${values.desk}/\n`)
+  process.stdout.write(
+    `listening ${line.address}, cards at http://localhost:${values.desk}/, camera at http://localhost:${values.desk}/camera\n`,
+  )
 }
 
 await main()

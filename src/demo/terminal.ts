@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { sm3 } from 'jose'
 import { AppError } from '#src/errors.ts'
@@ -62,6 +63,8 @@ interface Options {
   readonly port: number
   readonly services: readonly Service[]
   readonly reader: FakeReader
+  /** Where its camera gives pictures. */
+  readonly camera?: string
 }
 
 export interface RunningTerminal {
@@ -69,8 +72,21 @@ export interface RunningTerminal {
   close(): Promise<void>
 }
 
+/** Faces are compared where the optional packages are there. */
+function faceSettings(camera: string): object {
+  const { resolve: find } = createRequire(import.meta.url)
+  try {
+    for (const name of ['@vladmandic/face-api/package.json', 'jpeg-js']) find(name)
+  } catch {
+    return {}
+  }
+  const decoder = resolve(import.meta.dirname, 'fake-camera/decode-photo.ts')
+  return { face: { camera, photo: [process.execPath, decoder] } }
+}
+
 /** @throws AppError `config_invalid` where the agent does not come up */
-export async function startTerminal({ directory, issuer, port, services, reader }: Options): Promise<RunningTerminal> {
+export async function startTerminal(options: Options): Promise<RunningTerminal> {
+  const { directory, issuer, port, services, reader, camera } = options
   const { key, certificate, settings } = terminalFiles(directory)
   const line = await listenOnTcp(reader)
   const agent = {
@@ -81,6 +97,7 @@ export async function startTerminal({ directory, issuer, port, services, reader 
     device: { key, certificates: certificate },
     city: { zh: '示例市', en: 'Example City' },
     services,
+    ...(camera ? faceSettings(camera) : {}),
     log: 'warn',
   }
   writeFileSync(settings, `${JSON.stringify(agent, null, 2)}\n`)

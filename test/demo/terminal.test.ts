@@ -8,6 +8,18 @@ import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { compactVerify, verifyCertificateChain } from 'jose'
 import { castMember, populationFile, readPopulation } from '#src/demo/cast.ts'
+import { createFakeCamera } from '#src/demo/fake-camera/camera.ts'
+import {
+  emptyPicture,
+  otherThan,
+  photoOf,
+  pictureOf,
+  portraitIn,
+  portraitOf,
+  portraits,
+  shots,
+  type Portrait,
+} from '#src/demo/fake-camera/portraits.ts'
 import { cardOf } from '#src/demo/fake-reader/cards.ts'
 import { createDesk } from '#src/demo/fake-reader/desk.ts'
 import { createFakeReader, fakePhoto, fakeSam, type FakeReader } from '#src/demo/fake-reader/sam.ts'
@@ -145,6 +157,33 @@ describe('the fake card reader', () => {
       return answered.text()
     }
 
+    it('has a camera before which the holder of the card, somebody else or nobody stands', async () => {
+      const picture = async () => {
+        const answered = await fetch(new URL('camera', url))
+        assert.equal(answered.headers.get('content-type'), 'image/jpeg')
+        return Buffer.from(await answered.arrayBuffer())
+      }
+      const shows = async (...of: readonly Portrait[]) => {
+        const shown = await picture()
+        return of.some((portrait) => shots.some((shot) => shown.equals(pictureOf(portrait, shot))))
+      }
+      assert.deepEqual(await picture(), emptyPicture(), 'nobody has put a card down')
+      await post('place', { person: 'yan' })
+      const own = portraitOf('yan')
+      assert.equal(desked.card?.photo && portraitIn(desked.card.photo), own)
+      assert.ok(await shows(own))
+      assert.match(await post('scene', { scene: 'other' }), /镜头前 Before the camera：别人/)
+      assert.ok(await shows(otherThan(own)))
+      await post('scene', { scene: 'still' })
+      assert.deepEqual(await picture(), pictureOf(own, 'front'))
+      await post('scene', { scene: 'nobody' })
+      assert.deepEqual(await picture(), emptyPicture())
+      await post('scene', { scene: 'constructor' })
+      assert.ok(await shows(own))
+      await post('lift')
+      assert.ok(await shows(own), 'who has taken his card away still stands there')
+    })
+
     it('gets a card of the cast, loses it, and is troubled', async () => {
       assert.match(await post('place', { person: 'yan', condition: 'damaged' }), /读卡器上：刘䶮（读不出）/)
       assert.equal(desked.card?.damaged, true)
@@ -155,6 +194,27 @@ describe('the fake card reader', () => {
       await post('trouble', { trouble: 'constructor' })
       assert.equal(desked.behaviour.spoilt, 0)
     })
+  })
+})
+
+describe('the fake camera', () => {
+  it('shows every pose, each for a second, and the cast has photos that are told apart', () => {
+    let now = 0
+    const camera = createFakeCamera(
+      () => 'maple',
+      () => now,
+    )
+    const seen = [0, 999, 1_000, 2_000, 3_000, 4_000].map((at) => {
+      now = at
+      return shots.find((shot) => camera.picture().equals(pictureOf('maple', shot)))
+    })
+    assert.deepEqual(seen, ['front', 'front', 'left', 'right', 'mouth', 'front'])
+    for (const portrait of portraits) {
+      assert.equal(photoOf(portrait).length, 1024)
+      assert.equal(portraitIn(photoOf(portrait)), portrait)
+      assert.notEqual(otherThan(portrait), portrait)
+    }
+    assert.equal(portraitIn(fakePhoto), undefined)
   })
 })
 
@@ -185,7 +245,12 @@ describe('the terminal of the demo city', () => {
     const reader = createFakeReader()
     const issuer = 'http://localhost:3999'
     const services = [{ name: { zh: '社保查询', en: 'Social insurance' }, url: 'http://localhost:3998' }]
-    const terminal = await startTerminal({ directory, issuer, port: 0, services, reader })
+    const camera = 'http://localhost:3997/camera'
+    const terminal = await startTerminal({ directory, issuer, port: 0, services, reader, camera })
+    const settings = JSON.parse(readFileSync(terminalFiles(directory).settings, 'utf8')) as {
+      face?: { camera: string }
+    }
+    assert.equal(settings.face?.camera, camera, 'it compares faces')
     try {
       reader.place(cardOf(castMember(await readPopulation(), 'maria')))
       const body = JSON.stringify({ nonce: 'n0nce-of-the-server-0123456789', attempt: 'a1' })

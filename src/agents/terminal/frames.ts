@@ -101,11 +101,17 @@ export function createAnswerParser(): AnswerParser {
   }
 }
 
-/** The 256 bytes of text of a `read` answer, copied; undefined where the lengths are not those of GA/T 490. */
-export function textOf(data: Buffer): Buffer | undefined {
+/** A part of a `read` answer, copied; undefined where the lengths are not those of GA/T 490. */
+function partOf(data: Buffer, from: number, to: number): Buffer | undefined {
   if (data.readUInt16BE(0) !== 256 || data.readUInt16BE(2) !== 1024) return undefined
-  return Buffer.from(data.subarray(4, 260))
+  return Buffer.from(data.subarray(from, to))
 }
+
+/** The 256 bytes of text. */
+export const textOf = (data: Buffer): Buffer | undefined => partOf(data, 4, 260)
+
+/** The 1,024 bytes of the photo. */
+export const photoOf = (data: Buffer): Buffer | undefined => partOf(data, 260, 1284)
 
 /** A SAM's number as it is printed on the reader, `05.03-20130909-0001234567-0123456789`: little-endian numbers. */
 export function samNumber(data: Buffer): string {

@@ -7,7 +7,10 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Doors } from './doors.ts'
-import type { CardReader, ReadFault } from './reader.ts'
+import type { Comparer, Comparison, FaceFault } from './face/comparison.ts'
+import type { Mirror } from './face/mirror.ts'
+import { actions } from './face/pose.ts'
+import type { CardReader, CardRead, ReadFault } from './reader.ts'
 import type { Device } from './signing.ts'
 
 interface File {
@@ -23,6 +26,8 @@ export interface AgentOptions {
   readonly waitMs: number
   /** What the start page is made of, by path. */
   readonly files: ReadonlyMap<string, File>
+  /** Where the terminal has a camera. */
+  readonly face?: { readonly comparer: Comparer; readonly mirror: Mirror }
   /** Told the outcome of each reading, and of a fault its error; never what was read. */
   readonly onReading?: (outcome: string, error?: unknown) => void
 }
@@ -36,6 +41,14 @@ const bodyMs = 5_000
 const question = z.strictObject({
   nonce: z.string().regex(/^[\w.~-]{16,256}$/),
   attempt: z.string().regex(/^[\w.~-]{1,256}$/),
+  face: z
+    .strictObject({
+      actions: z
+        .array(z.enum(actions))
+        .length(2)
+        .refine((asked) => asked[0] !== asked[1]),
+    })
+    .optional(),
 })
 
 const headers = {
@@ -52,7 +65,7 @@ const headers = {
 } as const
 
 export function createAgent(options: AgentOptions): RequestListener {
-  const { terminal, reader, device, doors, waitMs, files, onReading = () => undefined } = options
+  const { terminal, reader, device, doors, waitMs, files, face, onReading = () => undefined } = options
   /** Held from the question to the answer sent, so that two pages never share a card. */
   let underWay = false
 
@@ -67,15 +80,36 @@ export function createAgent(options: AgentOptions): RequestListener {
     const left = new AbortController()
     // A page that has gone must not get a card read, nor keep the next one waiting.
     response.on('close', () => left.abort())
-    const outcome = await reader.read(waitMs, left.signal)
-    if (typeof outcome === 'string') return refuse(response, 409, outcome)
-    const { text, sam } = outcome
+    const { face: movements, ...named } = asked.data
+    if (movements && !face) return refuse(response, 409, 'no-camera')
+    const comparison = movements && face?.comparer.begin(movements.actions, left.signal)
+    try {
+      const outcome = await reader.read(waitMs, left.signal, { photo: comparison !== undefined })
+      return await (typeof outcome === 'string'
+        ? refuse(response, 409, outcome)
+        : sign(response, named, outcome, comparison))
+    } finally {
+      await comparison?.end()
+    }
+  }
+
+  /** Signs what was read, and what came of the comparison where one was asked for. */
+  async function sign(
+    response: ServerResponse,
+    named: { readonly nonce: string; readonly attempt: string },
+    { text, sam, photo }: CardRead,
+    comparison?: Comparison,
+  ): Promise<string> {
     const readAt = Math.floor(Date.now() / 1000)
     try {
-      send(response, 200, { reading: await device.sign({ ...asked.data, terminal, sam, readAt, text }) })
-      return 'read'
+      const compared = comparison && (photo ? await comparison.compare({ text, photo }) : 'photo-fault')
+      if (typeof compared === 'string') return refuse(response, 409, compared)
+      const stated = { ...named, terminal, sam, readAt, text, ...(compared ? { face: compared } : {}) }
+      send(response, 200, { reading: await device.sign(stated) })
+      return compared ? `face-${compared.outcome}` : 'read'
     } finally {
       text.fill(0)
+      photo?.fill(0)
     }
   }
 
@@ -92,6 +126,11 @@ export function createAgent(options: AgentOptions): RequestListener {
     }
   }
 
+  const state = () => {
+    const compared = face?.comparer.state()
+    return { ...reader.state(), ...(compared === undefined ? {} : { face: compared }) }
+  }
+
   return (request, response) => {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
     request.on('error', () => undefined)
@@ -103,6 +142,7 @@ export function createAgent(options: AgentOptions): RequestListener {
       response.setHeader('content-type', file.type)
       return response.end(file.body)
     }
+    if (face?.mirror.answer(pathname, request, response)) return
     const method = methods.get(pathname)
     if (method === undefined) return refuse(response, 404, 'not-found')
     const own = method === 'GET' && doors.isOwnPage(request)
@@ -110,19 +150,20 @@ export function createAgent(options: AgentOptions): RequestListener {
     if (!own) doors.admit(request, response)
     if (request.method === 'OPTIONS') return response.writeHead(204).end()
     if (request.method !== method) return refuse(response, 405, 'method')
-    if (method === 'GET') return send(response, 200, reader.state())
+    if (method === 'GET') return send(response, 200, state())
     void takeReading(request, response)
   }
 }
 
-type Refusal = ReadFault | 'not-ready' | 'foreign-origin' | 'not-found' | 'method' | BadQuestion | 'fault'
+type Refusal =
+  ReadFault | FaceFault | 'no-camera' | 'not-ready' | 'foreign-origin' | 'not-found' | 'method' | BadQuestion | 'fault'
 type BadQuestion = 'bad-request' | 'not-json' | 'too-large'
 
 function send(response: ServerResponse, status: number, answer: object): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
 }
 
-function refuse(response: ServerResponse, status: number, error: Refusal): string {
+export function refuse(response: ServerResponse, status: number, error: Refusal): string {
   send(response, status, { error })
   return error
 }

@@ -1,17 +1,23 @@
 /**
  * A card reader as the agent uses it: looked after all the time, so that the pages can say whether it is there and
  * whether a card lies on it; read only where somebody waits for a card, and each card once until it is lifted. The photo
- * is wiped as soon as it has come, and the fingerprints are never asked for.
+ * is wiped as soon as it has come, unless whoever waits asked for it; the fingerprints are never asked for.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { openExchange, type Exchange } from './exchange.ts'
-import { commands, samNumber, textOf } from './frames.ts'
+import { commands, photoOf, samNumber, textOf } from './frames.ts'
 import type { OpenLink } from './link.ts'
 
 export interface CardRead {
   /** The 256 bytes of GA/T 490; the caller's, to wipe. */
   readonly text: Buffer
   readonly sam: string
+  /** The 1,024 bytes of the photo, only for who asked for them; the caller's, to wipe. */
+  readonly photo?: Buffer
+}
+
+export interface Wanted {
+  readonly photo?: boolean
 }
 
 export type ReadFault = 'no-card' | 'no-reader' | 'busy' | 'card-fault'
@@ -24,7 +30,7 @@ export interface ReaderState {
 export interface CardReader {
   state(): ReaderState
   /** Waits for a card that was not read before; one caller at a time. */
-  read(waitMs: number, signal?: AbortSignal): Promise<CardRead | ReadFault>
+  read(waitMs: number, signal?: AbortSignal, wanted?: Wanted): Promise<CardRead | ReadFault>
   close(): Promise<void>
 }
 
@@ -45,6 +51,7 @@ export interface ReaderOptions {
 const tries = 3
 
 interface Waiting {
+  readonly wanted: Wanted
   done(outcome: CardRead | ReadFault): void
 }
 
@@ -84,7 +91,7 @@ export function createCardReader(options: ReaderOptions): CardReader {
     if (!card) spent = false
   }
 
-  async function readCard(line: Exchange): Promise<CardRead | 'card-fault'> {
+  async function readCard(line: Exchange, wanted: Wanted): Promise<CardRead | 'card-fault'> {
     for (let tried = 0; tried < tries; tried += 1) {
       if (tried > 0) await rest(pollMs)
       const found = tried === 0 ? undefined : await line.ask(commands.find, answerMs)
@@ -93,9 +100,11 @@ export function createCardReader(options: ReaderOptions): CardReader {
       const data = await line.ask(commands.read, readMs)
       if (typeof data === 'number') continue
       const text = textOf(data)
+      const photo = wanted.photo ? photoOf(data) : undefined
       // The photo with it.
       data.fill(0)
-      if (text && sam !== undefined) return { text, sam }
+      if (text && sam !== undefined) return { text, sam, ...(photo ? { photo } : {}) }
+      wipe({ text, photo })
     }
     return 'card-fault'
   }
@@ -105,9 +114,9 @@ export function createCardReader(options: ReaderOptions): CardReader {
     const asker = waiting
     if (!card || spent || !asker) return
     spent = true
-    const outcome = await readCard(line)
+    const outcome = await readCard(line, asker.wanted)
     if (waiting === asker) asker.done(outcome)
-    else if (typeof outcome !== 'string') outcome.text.fill(0)
+    else if (typeof outcome !== 'string') wipe(outcome)
   }
 
   async function run(): Promise<void> {
@@ -128,7 +137,7 @@ export function createCardReader(options: ReaderOptions): CardReader {
   return {
     state: () => ({ reader: sam === undefined ? 'absent' : 'ready', card }),
 
-    read(waitMs, signal) {
+    read(waitMs, signal, wanted = {}) {
       if (waiting) return Promise.resolve('busy')
       if (sam === undefined) return Promise.resolve('no-reader')
       return new Promise((resolve) => {
@@ -141,7 +150,7 @@ export function createCardReader(options: ReaderOptions): CardReader {
         const giveUp = () => done('no-card')
         const timer = setTimeout(giveUp, waitMs)
         signal?.addEventListener('abort', giveUp)
-        waiting = { done }
+        waiting = { wanted, done }
         if (signal?.aborted) giveUp()
       })
     },
@@ -153,4 +162,9 @@ export function createCardReader(options: ReaderOptions): CardReader {
       waiting?.done('no-reader')
     },
   }
+}
+
+function wipe({ text, photo }: { readonly text?: Buffer; readonly photo?: Buffer }): void {
+  text?.fill(0)
+  photo?.fill(0)
 }

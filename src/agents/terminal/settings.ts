@@ -10,6 +10,14 @@ const isTcp = (text: string): boolean => {
   const { protocol, hostname, port, pathname, search, hash, username } = new URL(text)
   return protocol === 'tcp:' && hostname !== '' && port !== '' && `${pathname}${search}${hash}${username}` === ''
 }
+/** A camera elsewhere would send faces over a network. */
+const isLoopback = (text: string): boolean => {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, username, password } = new URL(text)
+  return (
+    protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname) && `${username}${password}` === ''
+  )
+}
 const isSecure = (text: string): boolean =>
   text.startsWith('https://') || ['localhost', '127.0.0.1', '[::1]'].includes(new URL(text).hostname)
 
@@ -28,6 +36,18 @@ const schema = z.strictObject({
   device: z.strictObject({ key: z.string().min(1), certificates: z.string().min(1) }),
   /** How long a card is waited for. */
   wait: seconds.max(60).default(30),
+  /** Where the terminal has a camera and compares faces. */
+  face: z
+    .strictObject({
+      camera: z.string().refine(isLoopback, { error: 'must be http:// on 127.0.0.1, localhost or [::1]' }),
+      photo: z
+        .array(z.string())
+        .min(1, { error: 'must name the program that decodes a card photo, then its arguments' })
+        .refine(([program = '']) => program.startsWith('/'), { error: 'must begin with the full path of a program' }),
+      threshold: z.number().min(0.2).max(0.6).default(0.45),
+      seconds: seconds.min(10).max(60).default(25),
+    })
+    .optional(),
   city: bilingual,
   accent: z
     .string()

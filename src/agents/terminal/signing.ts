@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { CompactSign, compactVerify, importPKCS8, importX509 } from 'jose'
 import { readOwnerFile } from '#src/crypto/owner-file.ts'
 import { AppError } from '#src/errors.ts'
+import type { FaceStatement } from './face/comparison.ts'
 
 export interface Reading {
   readonly nonce: string
@@ -17,6 +18,8 @@ export interface Reading {
   readonly readAt: number
   /** The 256 bytes of GA/T 490. */
   readonly text: Uint8Array
+  /** What came of comparing whoever stood there with the card's photo; only where that was asked for. */
+  readonly face?: FaceStatement
 }
 
 export interface Device {
@@ -51,8 +54,11 @@ export async function openDevice(files: { readonly key: string; readonly certifi
   )
   return {
     valid: (now = Date.now()) => Date.parse(own.validFrom) <= now && now <= Date.parse(own.validTo),
-    sign: ({ nonce, attempt, terminal, sam, readAt, text }) =>
-      sign({ nonce, attempt, terminal, sam, readAt, text: Buffer.from(text).toString('base64url') }),
+    sign: ({ nonce, attempt, terminal, sam, readAt, text, face }) =>
+      sign({
+        ...{ nonce, attempt, terminal, sam, readAt, text: Buffer.from(text).toString('base64url') },
+        ...(face ? { face } : {}),
+      }),
   }
 }
 

@@ -1,5 +1,6 @@
 /** Cards of the synthetic people of the demo city: as good ones, and as those that must be refused. */
 import type { CastMember } from '#src/demo/cast.ts'
+import { photoOf, portraitOf } from '#src/demo/fake-camera/portraits.ts'
 import { encodeCardText, type CardText } from '#src/identity/card-text.ts'
 import type { FakeCard } from './sam.ts'
 
@@ -37,5 +38,5 @@ export function cardOf({ key, kind, name, number }: CastMember, condition: Condi
           address: '示例市示例区演示路1号',
           authority: '示例市公安局',
         })
-  return { text, damaged: condition === 'damaged' }
+  return { text, photo: photoOf(portraitOf(key)), damaged: condition === 'damaged' }
 }

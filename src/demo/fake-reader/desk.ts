@@ -1,7 +1,12 @@
-/** The hands at the fake reader: a page that puts a synthetic person's card down, lifts it, and troubles the line. */
+/**
+ * The hands at the fake reader: a page that puts a synthetic person's card down, lifts it, and troubles the line. The
+ * camera above it is here too, and who stands before it.
+ */
 import express, { Router } from 'express'
 import { escaped, demoDocument } from '#src/demo/page.ts'
 import { castMember, readPopulation } from '#src/demo/cast.ts'
+import { createFakeCamera, scenes, type Scene } from '#src/demo/fake-camera/camera.ts'
+import { portraitIn, type Portrait } from '#src/demo/fake-camera/portraits.ts'
 import { cardOf, conditions, type Condition } from './cards.ts'
 import type { FakeReader } from './sam.ts'
 
@@ -23,6 +28,8 @@ export function createDesk(reader: FakeReader, population: string | URL): Router
   const router = Router()
   let lying: string | undefined
   let trouble: Trouble = 'none'
+  let holder: Portrait | undefined
+  const camera = createFakeCamera(() => holder)
 
   router.get('/', async (_request, response) => {
     const { people } = await readPopulation(population)
@@ -36,8 +43,14 @@ export function createDesk(reader: FakeReader, population: string | URL): Router
 <p><button class="do">放到读卡器上 Put it on the reader</button></p></form>
 <form method="post" action="lift"><p><button>拿走 Take it away</button></p></form>
 <form method="post" action="trouble"><p><label for="trouble">读卡器 The reader is：${zh} ${en}</label><br>
-<select id="trouble" name="trouble">${choices(troubles)}</select> <button>改成这样 Change</button></p></form>`
+<select id="trouble" name="trouble">${choices(troubles)}</select> <button>改成这样 Change</button></p></form>
+<form method="post" action="scene"><p><label for="scene">镜头前 Before the camera：${scenes[camera.scene].zh} ${scenes[camera.scene].en}</label><br>
+<select id="scene" name="scene">${choices(scenes)}</select> <button>换成这样 Change</button></p></form>`
     response.type('html').send(demoDocument('演示读卡器', body))
+  })
+
+  router.get('/camera', (_request, response) => {
+    response.set('cache-control', 'no-store').type('jpeg').send(camera.picture())
   })
 
   router.use(express.urlencoded({ extended: false, limit: '1kb' }))
@@ -47,7 +60,9 @@ export function createDesk(reader: FakeReader, population: string | URL): Router
     const member = castMember(await readPopulation(population), field(request.body, 'person'))
     const asked = field(request.body, 'condition')
     const condition = Object.hasOwn(conditions, asked) ? (asked as Condition) : 'valid'
-    reader.place(cardOf(member, condition))
+    const card = cardOf(member, condition)
+    holder = card.photo && portraitIn(card.photo)
+    reader.place(card)
     lying = `${member.name}（${conditions[condition].zh}）`
     response.redirect(303, '.')
   })
@@ -60,6 +75,11 @@ export function createDesk(reader: FakeReader, population: string | URL): Router
     trouble = Object.hasOwn(troubles, asked) ? (asked as Trouble) : 'none'
     const { spoil, spoilt, delayMs, silent } = troubles[trouble]
     Object.assign(reader.behaviour, { spoil, spoilt, delayMs, silent })
+    response.redirect(303, '.')
+  })
+  router.post('/scene', (request, response) => {
+    const asked = field(request.body, 'scene')
+    camera.scene = Object.hasOwn(scenes, asked) ? (asked as Scene) : 'holder'
     response.redirect(303, '.')
   })
   return router

@@ -6,6 +6,8 @@
 export interface FakeCard {
   /** 256 bytes of GA/T 490. */
   readonly text: Buffer
+  /** 1,024 bytes. */
+  readonly photo?: Buffer
   /** It is found and selected, but cannot be read. */
   readonly damaged?: boolean
 }
@@ -62,7 +64,7 @@ export function createFakeReader(): FakeReader {
   function readOut(...more: readonly Buffer[]): readonly [number, Buffer?] {
     if (!card || phase !== 'selected' || card.damaged) return [0x41]
     phase = 'read'
-    return [0x90, withLengths(card.text, fakePhoto, ...more)]
+    return [0x90, withLengths(card.text, card.photo ?? fakePhoto, ...more)]
   }
 
   const onCard = (data: Buffer): readonly [number, Buffer?] =>

@@ -67,6 +67,17 @@ describe('a card reader', () => {
       assert.ok(!fake.asked.includes('3010'), 'fingerprints were asked for')
     })
 
+    it(`hands the photo over ${name} to who asks for it, and to nobody else`, async () => {
+      const photo = Buffer.alloc(1024, 'photo of nobody, ')
+      await start(open)
+      fake.place({ text, photo })
+      assert.deepEqual(await reader.read(5_000, undefined, { photo: true }), { text, sam: fakeSam, photo })
+      fake.lift()
+      await ready(false)
+      fake.place({ text, photo })
+      assert.deepEqual(await read(), { text, sam: fakeSam })
+    })
+
     it(`says at once that it is gone over ${name}`, async () => {
       await start(open)
       const waiting = reader.read(5_000)
