@@ -81,7 +81,8 @@ function faceSettings(camera: string): object {
     return {}
   }
   const decoder = resolve(import.meta.dirname, 'fake-camera/decode-photo.ts')
-  return { face: { camera, photo: [process.execPath, decoder] } }
+  // Long enough for a machine that has other things to do.
+  return { face: { camera, photo: [process.execPath, decoder], seconds: 45 } }
 }
 
 /** @throws AppError `config_invalid` where the agent does not come up */
