@@ -104,12 +104,13 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
 
   /**
    * Whoever holds another's document may hold many a face before a camera: that document pays for each that was not its
-   * holder's. Of one that is named it has paid when it began.
+   * holder's. Of one that is named it has paid when it began. Each method counts apart, or whoever knows a number, or
+   * has found a card, would shut all of them to its holder.
    */
-  const mayBeTried = async ({ facial, named }: Verifier, outcome: Outcome): Promise<boolean> => {
+  const mayBeTried = async ({ name, facial, named }: Verifier, outcome: Outcome): Promise<boolean> => {
     const about = outcome.ok ? outcome.evidence.subject : outcome.about
     if (!facial || named || !about || !('number' in about)) return true
-    const key = await deps.numberKey(about)
+    const key = `${name} ${await deps.numberKey(about)}`
     const { allowed } = await throttle.take('method-number', key)
     if (allowed && outcome.ok) await throttle.giveBack('method-number', key)
     return allowed
