@@ -1,9 +1,9 @@
 /** A comparison from the question to what is signed, with a stand-in for the model: outcomes, faults, and what is wiped. */
 import { strict as assert } from 'node:assert'
-import { request } from 'node:http'
+import { request, type IncomingMessage } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createDoors } from '#src/agents/terminal/doors.ts'
-import { createComparer, type ComparerOptions } from '#src/agents/terminal/face/comparison.ts'
+import { createComparer, type ComparerOptions, type Watcher } from '#src/agents/terminal/face/comparison.ts'
 import { createMirror } from '#src/agents/terminal/face/mirror.ts'
 import type { Pose } from '#src/agents/terminal/face/pose.ts'
 import type { Seen } from '#src/agents/terminal/face/watching.ts'
@@ -305,6 +305,35 @@ describe('a comparison at a terminal', () => {
       assert.ok(shown.bytes().toString('latin1').endsWith('--yihao-picture--\r\n'))
       assert.equal((await open(played.url, own)).status, 404)
       played.wipedAll()
+    })
+
+    it('that leaves nothing with a reader who does not read', async () => {
+      const watchers: Watcher[] = []
+      const watch = (watcher: Watcher) => (watchers.push(watcher), () => undefined)
+      let port = 0
+      const mirror = createMirror({
+        comparer: { watch },
+        doors: createDoors({ issuer, port: () => port }),
+        issuer,
+        refuse,
+      })
+      let closed = false
+      const server = await serve((asking, response) => {
+        response.once('close', () => (closed = true))
+        mirror.answer('/mirror/picture', asking, response)
+      })
+      closing.push(server.close)
+      port = Number(new URL(server.url).port)
+      const shown = await new Promise<IncomingMessage>((done, fail) =>
+        request(server.url, { headers: own }, done).on('error', fail).end(),
+      )
+      shown.on('error', () => undefined)
+      const [watcher] = watchers
+      // More than the system takes for him.
+      watcher?.picture(new Uint8Array(50_000_000))
+      watcher?.end()
+      await until(() => closed)
+      shown.destroy()
     })
 
     it('that shows nothing to other pages, to the issuer’s own, or to an address typed in', async () => {
