@@ -38,6 +38,8 @@ export interface Held {
   readonly code?: KnownCode | undefined
   /** His turn in the line of a busy address. */
   readonly place?: Place | undefined
+  /** The version of the text that he has just agreed to, on record before anything begins. */
+  readonly consent?: string | undefined
 }
 
 export interface MethodChallenges {
@@ -150,13 +152,17 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
   }
 
   return {
-    async begin(visit, verifier, { named, place }) {
+    async begin(visit, verifier, { named, place, consent: version }) {
       if (!(await throttle.take('method-begin', visit.uid)).allowed) return { code: codeOf(verifier, 'exhausted') }
       // Each asks somebody about a number: nobody learns by it, but it may be paid for, as a text is.
       const waiting = named && (await line.pass('send-address', visit.address, place))
       if (waiting) return busy(waiting, now())
       if (named && !(await throttle.take('method-number', await deps.numberKey(named))).allowed)
         return { code: 'proof_too-often' }
+      if (version !== undefined) {
+        const facts = { about: verifier.name, version }
+        await recorder.record({ ...trailOf(visit), type: 'consent.given', outcome: 'ok', facts })
+      }
       const challenge = randomUUID()
       const returnTo = { url: `${issuer}/return/${verifier.name}`, state: `${visit.uid}.${challenge}` }
       const claim = { ...claimOf(visit), ...(verifier.by === 'redirect' ? { returnTo } : {}) }
