@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../errors.ts'
 import { distancesOf, reportOf } from './terminal/face/calibration.ts'
-import { facePackages } from './terminal/face/packages.ts'
+import { facePackages, knownFiles } from './terminal/face/packages.ts'
 import { openPictureReader, withMargin } from './terminal/face/pictures.ts'
 import { openModel } from './terminal/face/sandbox.ts'
 
@@ -17,7 +17,7 @@ const inputSize = 224
 
 async function main(directory: string): Promise<void> {
   const read = await openPictureReader()
-  const model = openModel(facePackages())
+  const model = openModel(knownFiles(facePackages()))
   const counts = { pictures: 0, unreadable: 0, faceless: 0 }
 
   const describe = (file: string): readonly Float32Array[] => {

@@ -91,16 +91,11 @@ export function createByMethod(deps: Dependencies): ByMethod {
   const isReady = (attempt: Attempt, { by, named }: Verifier) =>
     by === 'form' && (!named || namedIn(attempt) !== undefined)
 
-  /** Where a method asks for consent, nothing begins without it; what he agreed to is on record before anything does. */
-  const consented = async (visit: Visit, attempt: Attempt, { name, consent }: Verifier, version = '') => {
-    if (!consent) return true
-    if (version !== consent.version) {
-      await save(visit, attempt, fail(visit, 'prove', 'consent_missing'))
-      return false
-    }
-    const facts = { about: name, version }
-    await recorder.record({ ...trailOf(visit), type: 'consent.given', outcome: 'ok', facts })
-    return true
+  /** Where a method asks for consent, nothing begins without it. */
+  const consented = async (visit: Visit, attempt: Attempt, { consent }: Verifier, version = '') => {
+    if (!consent || version === consent.version) return true
+    await save(visit, attempt, fail(visit, 'prove', 'consent_missing'))
+    return false
   }
 
   const openAlone = async (visit: Visit, attempt: Attempt, evidence: Evidence): Promise<void> => {
@@ -150,7 +145,7 @@ export function createByMethod(deps: Dependencies): ByMethod {
       const held = heldOf(here.attempt, verifier)
       if (verifier.named && !held.named) return { code: 'verifier_unavailable' }
       if (!(await consented(visit, here.attempt, verifier, consent))) return { code: 'consent_missing' }
-      return challenges.begin(visit, verifier, held)
+      return challenges.begin(visit, verifier, { ...held, consent: verifier.consent?.version })
     },
 
     async leave(visit, consent) {
@@ -158,7 +153,8 @@ export function createByMethod(deps: Dependencies): ByMethod {
       const { attempt, method: verifier } = now
       if (verifier?.by !== 'redirect' || attempt.evidence || now.next !== 'prove') return undefined
       if (!(await consented(visit, attempt, verifier, consent))) return undefined
-      const begun = await challenges.begin(visit, verifier, heldOf(attempt, verifier))
+      const held = { ...heldOf(attempt, verifier), consent: verifier.consent?.version }
+      const begun = await challenges.begin(visit, verifier, held)
       if ('leaveTo' in begun && begun.leaveTo !== undefined) {
         await save(visit, attempt, {})
         return begun.leaveTo

@@ -38,6 +38,8 @@ export interface Held {
   readonly code?: KnownCode | undefined
   /** His turn in the line of a busy address. */
   readonly place?: Place | undefined
+  /** The version of the text that he has just agreed to, on record before anything begins. */
+  readonly consent?: string | undefined
 }
 
 export interface MethodChallenges {
@@ -104,12 +106,13 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
 
   /**
    * Whoever holds another's document may hold many a face before a camera: that document pays for each that was not its
-   * holder's. Of one that is named it has paid when it began.
+   * holder's. Of one that is named it has paid when it began. Each method counts apart, or whoever knows a number, or
+   * has found a card, would shut all of them to its holder.
    */
-  const mayBeTried = async ({ facial, named }: Verifier, outcome: Outcome): Promise<boolean> => {
+  const mayBeTried = async ({ name, facial, named }: Verifier, outcome: Outcome): Promise<boolean> => {
     const about = outcome.ok ? outcome.evidence.subject : outcome.about
     if (!facial || named || !about || !('number' in about)) return true
-    const key = await deps.numberKey(about)
+    const key = `${name} ${await deps.numberKey(about)}`
     const { allowed } = await throttle.take('method-number', key)
     if (allowed && outcome.ok) await throttle.giveBack('method-number', key)
     return allowed
@@ -149,13 +152,17 @@ export function createMethodChallenges(deps: Dependencies): MethodChallenges {
   }
 
   return {
-    async begin(visit, verifier, { named, place }) {
+    async begin(visit, verifier, { named, place, consent: version }) {
       if (!(await throttle.take('method-begin', visit.uid)).allowed) return { code: codeOf(verifier, 'exhausted') }
       // Each asks somebody about a number: nobody learns by it, but it may be paid for, as a text is.
       const waiting = named && (await line.pass('send-address', visit.address, place))
       if (waiting) return busy(waiting, now())
       if (named && !(await throttle.take('method-number', await deps.numberKey(named))).allowed)
         return { code: 'proof_too-often' }
+      if (version !== undefined) {
+        const facts = { about: verifier.name, version }
+        await recorder.record({ ...trailOf(visit), type: 'consent.given', outcome: 'ok', facts })
+      }
       const challenge = randomUUID()
       const returnTo = { url: `${issuer}/return/${verifier.name}`, state: `${visit.uid}.${challenge}` }
       const claim = { ...claimOf(visit), ...(verifier.by === 'redirect' ? { returnTo } : {}) }

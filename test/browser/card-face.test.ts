@@ -204,6 +204,7 @@ describe('a card and a face in a browser', function () {
     ['too-young', /未满14周岁/],
     ['camera-fault', /摄像头没有接好/],
     ['photo-fault', /照片没有读出来/],
+    ['too-often', /次数已用完/],
     ['no-card', /没有读到身份证/],
     ['busy', /读卡器正忙/],
     ['a-new-word', /现在不能这样核对/],

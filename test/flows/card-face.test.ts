@@ -161,6 +161,16 @@ describe('signing in by a card and a face', () => {
     assert.deepEqual(given?.facts, { about: 'card-face', version })
   })
 
+  it('puts on record no consent to what does not begin', async () => {
+    const { browser, attempt } = await arrive()
+    const before = await count('consent.given')
+    let begun = 0
+    for (let asked = 0; asked < 70; asked += 1)
+      if ((await options(browser, attempt, { consent: version })).show) begun += 1
+    assert.ok(begun < 70, 'an attempt begins so often and no more')
+    assert.equal(await count('consent.given'), before + begun)
+  })
+
   it('asks for none where no camera looks', async () => {
     const { browser, attempt } = await arrive('id-card')
     const before = await count('consent.given')

@@ -81,4 +81,50 @@ describe('the challenge of a method', () => {
     await challenges.end(await begin(), { reference: '00000-00000', address: '192.0.2.1' })
     assert.ok(!JSON.stringify([...stored]).includes(person.number))
   })
+
+  it('counts the tries with a document for each method apart: none shuts another to its holder', async () => {
+    const points = new Map<string, number>()
+    const add = (key: string, by: number) => points.set(key, (points.get(key) ?? 0) + by).get(key) ?? 0
+    const counted = createMethodChallenges({
+      artifacts,
+      recognise: () => Promise.resolve({ why: 'known' }),
+      throttle: {
+        take: (limit, key) => {
+          const allowed = add(`${limit} ${key}`, 1) <= 10
+          return Promise.resolve(allowed ? { allowed, left: 0 } : { allowed, retryAfterMs: 1 })
+        },
+        giveBack: (limit, key) => Promise.resolve(void add(`${limit} ${key}`, -1)),
+      },
+      line: { pass: () => Promise.resolve(undefined), forgive: () => Promise.resolve() } as never,
+      recorder: { record: () => Promise.resolve() } as never,
+      issuer: 'https://id.example',
+      numberKey: ({ number }) => Promise.resolve(number),
+      now: () => now,
+    })
+    /** One that learns by the answer whom it is about. */
+    const shown = (name: string, isRight: boolean): Verifier => ({
+      ...{ name, amr: ['sc'], cap: 2, tries: 1, by: 'device', facial: true },
+      begin: () => Promise.resolve({ show: {}, keep: {}, expiresAt: now + 60_000 }),
+      finish: () =>
+        Promise.resolve(
+          isRight
+            ? { ok: true, evidence: { verifier: name, amr: ['sc'], level: 2, at: now, subject: person } }
+            : { ok: false, reason: 'rejected', about: person },
+        ),
+    })
+    const answered = async (way: Verifier, uid: string) => {
+      const mine = { ...visit, uid }
+      const begun = await counted.begin(mine, way, {})
+      const judged = await counted.judge(mine, way, 'challenge' in begun ? begun.challenge : '', {}, {})
+      return 'code' in judged ? judged.code : 'proven'
+    }
+    // Whoever knows his number, from anywhere.
+    for (let asked = 0; asked < 12; asked += 1)
+      await counted.begin({ ...visit, uid: `a${asked}` }, verifier, { named: person })
+    assert.equal(await answered(shown('card-face', true), 'b'), 'method_refused', 'he is looked up')
+    // Whoever holds his card.
+    for (let tried = 0; tried < 12; tried += 1) await answered(shown('card-face', false), `c${tried}`)
+    assert.equal(await answered(shown('card-face', true), 'd'), 'proof_too-often')
+    assert.equal(await answered(shown('ctid-face', true), 'e'), 'method_refused')
+  })
 })

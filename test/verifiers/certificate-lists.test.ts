@@ -239,6 +239,11 @@ describe('the certificate verifier of the settings', () => {
     now,
   }
   const judged = (config: Config, token: Token) => judgedBy(openCertificateVerifier(config, macs), token)
+  /** A token whose certificate says that its list is there. */
+  const tokenListedAt = (path: string) => {
+    const point = element(0xa0, element(0xa0, element(0x86, Buffer.from(`${address}${path}`))))
+    return root.token({ extensions: [{ id: '2.5.29.31', value: element(SEQUENCE, element(SEQUENCE, point)) }] })
+  }
   async function judgedBy(verifier: Verifier, token: Token): Promise<string> {
     const { show, keep } = await verifier.begin(claim, undefined)
     try {
@@ -275,9 +280,7 @@ describe('the certificate verifier of the settings', () => {
   })
 
   it('follows the address in a certificate to hosts alone that the settings name', async () => {
-    const point = element(0xa0, element(0xa0, element(0x86, Buffer.from(`${address}/own.crl`))))
-    const points = { id: '2.5.29.31', value: element(SEQUENCE, element(SEQUENCE, point)) }
-    const token = await root.token({ extensions: [points] })
+    const token = await tokenListedAt('/own.crl')
     const none = configWith({ addresses: [`${address}/root.crl`], hosts: ['crl.example.gov.cn'] })
     assert.equal(await judged(none, token), 'accepted')
     assert.ok(!asked.includes('/own.crl'))
@@ -305,6 +308,18 @@ describe('the certificate verifier of the settings', () => {
     assert.equal(await judgedBy(verifier, good), 'accepted')
     assert.equal(await judgedBy(verifier, bad), 'revoked')
     assert.equal(verifier.down?.(), false)
+  })
+
+  it('turns away nobody whose list is at hand, though another of the same authority cannot be had', async () => {
+    serve = () => (asked.at(-1) === '/lost.crl' ? 500 : listOf())
+    const [fine, lost] = [await tokenListedAt('/own.crl'), await tokenListedAt('/lost.crl')]
+    const config = configWith({ addresses: [], hosts: [new URL(address).host] })
+    const verifier = openCertificateVerifier(config, macs)
+    assert.equal(await judgedBy(verifier, fine), 'accepted')
+    for (let failed = 0; failed < 3; failed += 1)
+      assert.equal(await judgedBy(verifier, lost), 'certificate: crl-unavailable')
+    assert.equal(await judgedBy(verifier, lost), 'certificate: its lists are left alone for a while')
+    assert.equal(await judgedBy(verifier, fine), 'accepted')
   })
 
   it('hides itself where the lists of no authority can be had', async () => {

@@ -25,30 +25,40 @@ interface Options {
 export interface Revocation {
   /** Has what will be needed fetched in the background. */
   prepare(now: number): void
-  /** @param path signer first, root last */
-  standing(path: readonly Certificate[], now: number): Promise<Standing>
+  /**
+   * @param path signer first, root last
+   * @param patient whether a list that is missing is waited for
+   */
+  standing(path: readonly Certificate[], now: number, patient?: boolean): Promise<Standing>
   /** Are its lists left alone for a while, since they could not be had? */
   readonly down?: () => boolean
 }
 
 /**
  * With a breaker of its own: an authority whose lists cannot be had keeps nobody waiting, and hides no other one.
- * `standing` then throws AppError `verifier_unavailable` where the answer is neither `good` nor `revoked`.
+ * `standing` then throws AppError `verifier_unavailable` where the answer is neither `good` nor `revoked`. Whose lists
+ * are at hand, he is judged by them all the while: an authority has many, and one that is lost is not everybody's.
  */
 export function leftAlone(revocation: Revocation, limits: BreakerLimits): Revocation {
   const unavailable = (detail: string) => new AppError('verifier_unavailable', { detail: `certificate: ${detail}` })
+  const isKnown = (standing: Standing) => standing === 'good' || standing === 'revoked'
   const breaker = createBreaker({ ...limits, whenDown: () => unavailable('its lists are left alone for a while') })
   return {
     prepare: (now) => revocation.prepare(now),
     down: () => breaker.down(),
-    standing: (path, now) =>
-      breaker.run(async () => {
+    async standing(path, now) {
+      const known = breaker.down() ? await revocation.standing(path, now, false) : undefined
+      if (known && isKnown(known)) return known
+      return breaker.run(async () => {
         const standing = await revocation.standing(path, now)
-        if (standing !== 'good' && standing !== 'revoked') throw unavailable(standing)
+        if (!isKnown(standing)) throw unavailable(standing)
         return standing
-      }),
+      })
+    },
   }
 }
+
+type Link = readonly [certificate: Certificate, authority: Certificate]
 
 /** Addresses that certificates named are remembered up to so many. */
 const maxSources = 256
@@ -74,7 +84,7 @@ export function createRevocation(options: Options): Revocation {
     return hosts.includes(host) || hosts.includes(hostname)
   }
 
-  const one = async (certificate: Certificate, authority: Certificate, now: number): Promise<Standing> => {
+  const one = async ([certificate, authority]: Link, now: number, patient: boolean): Promise<Standing> => {
     const own = distributionPointsOf(certificate).filter(isAllowed).slice(0, 4)
     const asked = [...new Set([...addresses, ...own])].map(sourceAt)
     const authorities = [...trusted, authority]
@@ -84,7 +94,7 @@ export function createRevocation(options: Options): Revocation {
         .filter((held) => held?.by.spki.equals(authority.spki) === true && isAbout(held.list, certificate))
         .filter((held) => held !== undefined)
     let lists = known()
-    if (!lists.some((held) => isCurrent(held, now))) {
+    if (patient && !lists.some((held) => isCurrent(held, now))) {
       await atMost(waitMs, Promise.all(asked.map((source) => source.load(authorities, now))))
       lists = known()
     }
@@ -100,10 +110,10 @@ export function createRevocation(options: Options): Revocation {
       for (const address of addresses) sourceAt(address).known(trusted, now)
     },
 
-    async standing(path, now) {
+    async standing(path, now, patient = true) {
       for (let at = path.length - 2; at >= 0; at -= 1) {
-        const [certificate, authority] = [path[at] as Certificate, path[at + 1] as Certificate]
-        const standing = await one(certificate, authority, now)
+        const [certificate, authority] = path.slice(at, at + 2) as unknown as Link
+        const standing = await one([certificate, authority], now, patient)
         if (standing === 'revoked') return standing
         if (standing !== 'good' && required && !isNamedBySettings(certificate)) return standing
       }

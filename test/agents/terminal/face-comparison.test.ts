@@ -1,9 +1,9 @@
 /** A comparison from the question to what is signed, with a stand-in for the model: outcomes, faults, and what is wiped. */
 import { strict as assert } from 'node:assert'
-import { request } from 'node:http'
+import { request, type IncomingMessage } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createDoors } from '#src/agents/terminal/doors.ts'
-import { createComparer, type ComparerOptions } from '#src/agents/terminal/face/comparison.ts'
+import { createComparer, type ComparerOptions, type Watcher } from '#src/agents/terminal/face/comparison.ts'
 import { createMirror } from '#src/agents/terminal/face/mirror.ts'
 import type { Pose } from '#src/agents/terminal/face/pose.ts'
 import type { Seen } from '#src/agents/terminal/face/watching.ts'
@@ -248,6 +248,50 @@ describe('a comparison at a terminal', () => {
     assert.equal((await played.ask(plain))[0], 200)
   })
 
+  it('lets nobody try faces with one card without end, though he leaves before each outcome', async () => {
+    let see: (pose: Pose) => Seen = stranger
+    let ahead = 0
+    const now = () => Date.now() + ahead
+    const played = await play({ see: (pose) => see(pose), options: { forMs: 20_000, now } })
+    const again = () => void played.text.set(adultText())
+    for (let round = 0; round < 10; round += 1) {
+      // Every other time he was taken for the holder, and did not move.
+      const others = round % 2 === 0
+      let looked = 0
+      see = (pose) => (looked++ === 0 ? (others ? stranger : holder)(pose) : nobody())
+      const leaving = new AbortController()
+      const left = played.ask(asked, leaving.signal)
+      await until(() => looked > 1)
+      leaving.abort()
+      await assert.rejects(left)
+      await until(() => played.outcomes.length === round + 1)
+      again()
+    }
+    see = holder
+    const count = played.taken.length
+    assert.deepEqual(await played.ask(), [409, { error: 'too-often' }])
+    assert.equal(played.taken.length, count, 'the camera stays shut')
+    played.text.set(textOfBirth('1990-01-01'))
+    assert.equal((await played.ask())[0], 200, 'another’s card is not this one')
+    again()
+    ahead = 86_400_000
+    assert.equal((await played.ask())[0], 200)
+  })
+
+  it('counts neither who was not seen nor who was the holder', async () => {
+    let see: (pose: Pose) => Seen = nobody
+    const played = await play({ see: (pose) => see(pose), options: { forMs: 40 } })
+    for (let round = 0; round < 11; round += 1) {
+      assert.equal((await played.ask())[0], 200)
+      played.text.set(adultText())
+    }
+    const quick = await play({})
+    for (let round = 0; round < 11; round += 1) {
+      assert.equal((await quick.ask())[0], 200)
+      quick.text.set(adultText())
+    }
+  }).timeout(20_000)
+
   it('is asked for with two different movements and nothing besides', async () => {
     const played = await play({})
     for (const face of [
@@ -305,6 +349,35 @@ describe('a comparison at a terminal', () => {
       assert.ok(shown.bytes().toString('latin1').endsWith('--yihao-picture--\r\n'))
       assert.equal((await open(played.url, own)).status, 404)
       played.wipedAll()
+    })
+
+    it('that leaves nothing with a reader who does not read', async () => {
+      const watchers: Watcher[] = []
+      const watch = (watcher: Watcher) => (watchers.push(watcher), () => undefined)
+      let port = 0
+      const mirror = createMirror({
+        comparer: { watch },
+        doors: createDoors({ issuer, port: () => port }),
+        issuer,
+        refuse,
+      })
+      let closed = false
+      const server = await serve((asking, response) => {
+        response.once('close', () => (closed = true))
+        mirror.answer('/mirror/picture', asking, response)
+      })
+      closing.push(server.close)
+      port = Number(new URL(server.url).port)
+      const shown = await new Promise<IncomingMessage>((done, fail) =>
+        request(server.url, { headers: own }, done).on('error', fail).end(),
+      )
+      shown.on('error', () => undefined)
+      const [watcher] = watchers
+      // More than the system takes for him.
+      watcher?.picture(new Uint8Array(50_000_000))
+      watcher?.end()
+      await until(() => closed)
+      shown.destroy()
     })
 
     it('that shows nothing to other pages, to the issuer’s own, or to an address typed in', async () => {

@@ -77,11 +77,7 @@ describe('the face model', function () {
 
   describe('in its sandbox', () => {
     /** A package that tries whatever a script can, in place of the model. */
-    const opened = (script: string) => {
-      const directory = newDirectory()
-      writeFileSync(join(directory, 'script.js'), script)
-      return () => openModel({ script: join(directory, 'script.js'), models: directory })
-    }
+    const opened = (script: string) => () => openModel({ script: Buffer.from(script), nets: [] })
     const stub = `var faceapi = { tf: { env: () => ({ setPlatform() {} }), ready: async () => {}, setBackend: async () => { said = what() } }, env: { setEnv() {} } }`
     const says = (what: string) => {
       const script = `var said; function what() { try { return String(${what}) } catch (error) { return 'threw ' + error } }; ${stub}; faceapi.tf.setBackend = async () => { throw what() }`
@@ -132,7 +128,7 @@ describe('the face model', function () {
     })
   })
 
-  it('says what to install where its packages are missing, or are not the very ones', () => {
+  it('says what to install where its packages are missing, or are not the very ones', async () => {
     const refused = ({ code, message }: AppError) =>
       code === 'config_invalid' && /@vladmandic\/face-api 1\.7\.15 and jpeg-js.*npm ci --include=optional/.test(message)
     const missing = (name: string) => {
@@ -146,9 +142,14 @@ describe('the face model', function () {
     for (const file of readdirSync(models)) copyFileSync(join(models, file), join(directory, 'model', file))
     copyFileSync(script, join(directory, 'dist/face-api.js'))
     const find = () => join(directory, 'package.json')
-    assert.equal(facePackages(find).models, join(directory, 'model'))
+    const known = facePackages(find)
+    assert.equal(known.models, join(directory, 'model'))
     appendFileSync(join(directory, 'dist/face-api.js'), ' ')
     assert.throws(() => facePackages(find), refused)
+    // Exchanged under an agent that runs, they are not run either.
+    const analyser = startAnalyser(known)
+    await assert.rejects(analyser.photo(emptyPicture()), /other ones/)
+    await analyser.close()
   })
 
   it('is measured on a city’s own pictures', async () => {

@@ -1,6 +1,9 @@
 /** What pictures come from, and what is done with those that are none: files, decoders, cameras, hostile ones too. */
 import { strict as assert } from 'node:assert'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { cameraAt, type TakePicture } from '#src/agents/terminal/face/camera.ts'
@@ -9,6 +12,7 @@ import { openFeed } from '#src/agents/terminal/face/feed.ts'
 import { openPictureReader, withMargin, type PictureReader } from '#src/agents/terminal/face/pictures.ts'
 import { photoOf, pictureOf } from '#src/demo/fake-camera/portraits.ts'
 import { bmp, serve } from '../../support/face.ts'
+import { timesInMemory } from '../../support/memory.ts'
 import { temporaryDirectories } from '../../support/temporary.ts'
 
 const never = new AbortController().signal
@@ -163,6 +167,40 @@ describe('the camera', () => {
       assert.equal(await cameraAt(`${camera.url}/${path}`, 250)(never), undefined, path)
     assert.equal(elsewhere, 0)
     await camera.close()
+  })
+
+  it('gives nothing where the answer is shorter than it says, in pieces, or has no head', async () => {
+    const answers = [
+      `HTTP/1.0 200 OK\r\ncontent-length: ${jpeg.length + 1}\r\n\r\n`,
+      `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n`,
+      'HTTP/1.0 200 OK\r\n',
+      'HTTP/1.0 404 Not Found\r\n\r\n',
+      '',
+    ]
+    const camera = createServer((line) => void line.end(Buffer.concat([Buffer.from(answers[0] ?? ''), jpeg])))
+    await once(camera.listen(0, '127.0.0.1'), 'listening')
+    const take = cameraAt(`http://127.0.0.1:${(camera.address() as AddressInfo).port}/`)
+    for (; answers.length > 0; answers.shift()) assert.equal(await take(never), undefined, answers[0])
+    assert.equal(await take(AbortSignal.abort()), undefined)
+    camera.close()
+  })
+
+  it('leaves no copy of a picture in memory once it is wiped', async function () {
+    const mark = randomBytes(32)
+    const camera = await serve((_request, response) => {
+      const shown = Buffer.concat([Buffer.from('ffd8', 'hex'), Buffer.alloc(30_000)])
+      for (let at = 1_000; at < 30_000; at += 1_000) mark.copy(shown, at)
+      response.end(shown, () => void shown.fill(0))
+    })
+    for (let taken = 0; taken < 4; taken += 1) {
+      const picture = (await cameraAt(camera.url)(never)) ?? assert.fail()
+      assert.ok(Buffer.from(picture.buffer).includes(mark))
+      picture.fill(0)
+    }
+    await camera.close()
+    const times = timesInMemory(mark)
+    if (times === undefined) return this.skip()
+    assert.equal(times, 1, 'the mark itself, and no picture')
   })
 })
 

@@ -11,6 +11,7 @@ import { advance, beginCourse, endOf, poseFor, stepOf, type Outcome, type See, t
 import { openFeed } from './feed.ts'
 import { modelName } from './packages.ts'
 import type { Action } from './pose.ts'
+import { createTries } from './tries.ts'
 
 /** What a reading says of it; no picture, no distance. */
 export interface FaceStatement {
@@ -19,7 +20,7 @@ export interface FaceStatement {
   readonly actions: readonly Action[]
   readonly outcome: Outcome
 }
-export type FaceFault = 'too-young' | 'card-fault' | 'photo-fault' | 'camera-fault' | 'left'
+export type FaceFault = 'too-young' | 'too-often' | 'card-fault' | 'photo-fault' | 'camera-fault' | 'left'
 
 /** What the pages are told meanwhile: null until the camera is looked through. */
 export type FaceState = { readonly step: Step; readonly see: See } | null
@@ -64,8 +65,13 @@ export function createComparer(options: ComparerOptions): Comparer {
   const { decode, take, start, threshold, forMs, patienceMs, now = Date.now } = options
   let state: FaceState | undefined
   const watchers = new Set<Watcher>()
+  const tries = createTries(now)
 
-  async function look(analyser: Analyser, asked: readonly Action[], left: AbortSignal): Promise<Outcome | FaceFault> {
+  /** @param onFace a face was compared, and it has come to nothing */
+  async function look(
+    analyser: Analyser,
+    { asked, left, onFace }: { asked: readonly Action[]; left: AbortSignal; onFace: () => void },
+  ): Promise<Outcome | FaceFault> {
     const until = now() + forMs
     const onPicture = (bytes: Uint8Array) => watchers.forEach((watcher) => watcher.picture(bytes))
     const feed = openFeed({ take, now, onPicture, ...(patienceMs === undefined ? {} : { patienceMs }) })
@@ -87,6 +93,7 @@ export function createComparer(options: ComparerOptions): Comparer {
       }
       return left.aborted ? 'left' : endOf(course)
     } finally {
+      if (course.outcome !== 'match' && (course.known || course.others > 0)) onFace()
       left.removeEventListener('abort', hangUp)
       await feed.close()
     }
@@ -114,8 +121,9 @@ export function createComparer(options: ComparerOptions): Comparer {
             if (!read.ok) return 'card-fault'
             // Asked before the camera is.
             if (isUnder14(read.card.birthDate, now())) return 'too-young'
+            if (!tries.left(text)) return 'too-often'
             if (!(await show(analyser, photo, left))) return left.aborted ? 'left' : 'photo-fault'
-            const outcome = await look(analyser, asked, left)
+            const outcome = await look(analyser, { asked, left, onFace: () => tries.count(text) })
             const faults: readonly string[] = ['camera-fault', 'left'] satisfies readonly FaceFault[]
             if (faults.includes(outcome)) return outcome as FaceFault
             return { model: modelName, threshold, actions: asked, outcome: outcome as Outcome }

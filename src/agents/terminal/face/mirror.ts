@@ -16,6 +16,8 @@ const style = `html,body{margin:0;height:100%;background:#000}
 img{display:block;width:100%;height:100%;object-fit:cover;transform:scaleX(-1)}
 `
 const boundary = 'yihao-picture'
+/** How long somebody may take to read the last picture when it is over. */
+const lateMs = 500
 
 export interface Mirror {
   /** Whether the request was one for the mirror, and is answered. */
@@ -23,7 +25,7 @@ export interface Mirror {
 }
 
 export interface MirrorOptions {
-  readonly comparer: Comparer
+  readonly comparer: Pick<Comparer, 'watch'>
   readonly doors: Doors
   readonly issuer: string
   readonly refuse: (
@@ -53,7 +55,12 @@ export function createMirror({ comparer, doors, issuer, refuse }: MirrorOptions)
           writing = false
         })
       },
-      end: () => void response.end('--\r\n'),
+      end() {
+        response.end('--\r\n')
+        // Who does not read keeps no picture for as long as he likes.
+        const late = setTimeout(() => response.destroy(), lateMs)
+        response.once('close', () => clearTimeout(late))
+      },
     })
     if (!stop) return void refuse(response, 404, 'not-found')
     response.on('close', stop)

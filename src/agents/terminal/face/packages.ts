@@ -15,7 +15,7 @@ export interface FacePackages {
 export const modelName = 'face-api-1.7.15'
 
 /** The nets that are used, and their files in the package's folder of models. */
-export const nets = {
+const nets = {
   tinyFaceDetector: 'tiny_face_detector_model',
   faceLandmark68Net: 'face_landmark_68_model',
   faceRecognitionNet: 'face_recognition_model',
@@ -26,11 +26,30 @@ const digest = '2f3c137325c49bf5a11524b8f8a30ac13723fd3a20b79ce5265f568cd68ec3af
 
 const { resolve } = createRequire(import.meta.url)
 
-function digestOf({ script, models }: FacePackages): string {
-  const hash = createHash('sha256').update(readFileSync(script))
-  for (const file of Object.values(nets))
-    for (const part of [`${file}-weights_manifest.json`, `${file}.bin`]) hash.update(readFileSync(join(models, part)))
-  return hash.digest('hex')
+/** What is run, in memory. */
+export interface ModelFiles {
+  readonly script: Buffer
+  readonly nets: readonly { readonly name: string; readonly manifest: Buffer; readonly weights: Buffer }[]
+}
+
+/**
+ * Read anew for each comparison, and each time it is these very bytes that are run whose digest was taken: a package may
+ * be exchanged under an agent that runs.
+ * @throws TypeError where they are other ones
+ */
+export function knownFiles({ script, models }: FacePackages): ModelFiles {
+  const files = {
+    script: readFileSync(script),
+    nets: Object.entries(nets).map(([name, file]) => ({
+      name,
+      manifest: readFileSync(join(models, `${file}-weights_manifest.json`)),
+      weights: readFileSync(join(models, `${file}.bin`)),
+    })),
+  }
+  const hash = createHash('sha256').update(files.script)
+  for (const { manifest, weights } of files.nets) hash.update(manifest).update(weights)
+  if (hash.digest('hex') !== digest) throw new TypeError('the files of the face model are other ones')
+  return files
 }
 
 /** @throws AppError `config_invalid` saying what to install */
@@ -39,7 +58,7 @@ export function facePackages(find: (name: string) => string = resolve): FacePack
     find('jpeg-js')
     const at = dirname(find('@vladmandic/face-api/package.json'))
     const packages = { script: join(at, 'dist/face-api.js'), models: join(at, 'model') }
-    if (digestOf(packages) !== digest) throw new TypeError('the files of the face model are other ones')
+    knownFiles(packages)
     return packages
   } catch (cause) {
     const detail =

@@ -4,13 +4,11 @@
  * of ours, and what comes back is believed only where it has its shape. A realm keeps in what has gone wrong, not what
  * wants out (`import()` leads back); so nothing runs here but the very files whose digest `packages.ts` knows.
  */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { types } from 'node:util'
 import { createContext, runInContext, Script } from 'node:vm'
 import { z } from 'zod'
 import { prepare } from './inside.ts'
-import { nets, type FacePackages } from './packages.ts'
+import type { ModelFiles } from './packages.ts'
 import type { Picture } from './pictures.ts'
 
 const coordinate = z.number().min(-100_000).max(100_000)
@@ -46,7 +44,7 @@ globalThis.clearTimeout = () => undefined
 `
 
 /** @throws Error where package and models do not fit one another */
-export function openModel({ script, models }: FacePackages): Model {
+export function openModel({ script, nets }: ModelFiles): Model {
   const context = createContext(Object.create(null), {
     codeGeneration: { strings: false, wasm: false },
     // A question and all that follows of it is over when `run` comes back.
@@ -63,16 +61,14 @@ export function openModel({ script, models }: FacePackages): Model {
   }
 
   run(surroundings)
-  new Script(readFileSync(script, 'utf8')).runInContext(context)
+  new Script(script.toString()).runInContext(context)
   run(`globalThis.model = (${prepare.toString()})(faceapi)`)
   ask('start()')
-  for (const [net, file] of Object.entries(nets)) {
-    const weights = readFileSync(join(models, `${file}.bin`))
-    const manifest: unknown = JSON.parse(readFileSync(join(models, `${file}-weights_manifest.json`), 'utf8'))
+  for (const { name, manifest, weights } of nets) {
     const room = run(`model.weightRoom(${weights.length})`)
     // The method of this realm, which works on true arrays of bytes alone and calls nothing of theirs.
     Uint8Array.prototype.set.call(room, weights)
-    run(`model.load('${net}', ${JSON.stringify(manifest)})`)
+    run(`model.load('${name}', ${JSON.stringify(JSON.parse(manifest.toString()))})`)
   }
 
   return {

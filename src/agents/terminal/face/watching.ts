@@ -4,7 +4,7 @@
  * it.
  */
 import type { Box } from './course.ts'
-import type { FacePackages } from './packages.ts'
+import { knownFiles, type FacePackages } from './packages.ts'
 import { openPictureReader, withMargin, type Picture } from './pictures.ts'
 import { poseOf, type Pose } from './pose.ts'
 import { openModel, type Found } from './sandbox.ts'
@@ -32,7 +32,7 @@ export const distanceOf = (one: Float32Array, other: Float32Array): number =>
 
 export async function openWatching(packages: FacePackages): Promise<Watching> {
   const read = await openPictureReader()
-  const model = openModel(packages)
+  const model = openModel(knownFiles(packages))
   let known: Float32Array | undefined
 
   /** Looks at a picture and forgets it. */
