@@ -16,8 +16,8 @@ const cardWidth = 200
 const inputSize = 224
 
 async function main(directory: string): Promise<void> {
-  const read = await openPictureReader()
   const model = openModel(knownFiles(facePackages()))
+  const read = await openPictureReader()
   const counts = { pictures: 0, unreadable: 0, faceless: 0 }
 
   const describe = (file: string): readonly Float32Array[] => {

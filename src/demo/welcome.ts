@@ -31,4 +31,5 @@ const terminalSays = (
   reader: string,
 ): string => `  4. A self-service terminal with a card reader stands at http://127.0.0.1:${port}/
      Put the cards of the synthetic citizens on it at ${reader}
+     and choose there who stands before its camera.
 `

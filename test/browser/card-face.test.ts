@@ -126,7 +126,7 @@ describe('a card and a face in a browser', function () {
       [{ step: 'left', see: 'ok' }, '请慢慢向左转头。'],
       [{ step: 'left', see: 'nobody' }, '看不到您的脸。请转回来，正对屏幕。'],
       [{ step: 'right', see: 'ok' }, '请慢慢向右转头。'],
-      [{ step: 'mouth', see: 'ok' }, '请张开嘴。'],
+      [{ step: 'mouth', see: 'ok' }, '请正对屏幕，张开嘴。'],
     ] as const) {
       sees(face)
       await says(text)
@@ -201,10 +201,10 @@ describe('a card and a face in a browser', function () {
 
   for (const [error, sentence] of [
     ['no-camera', /没有摄像头/],
-    ['too-young', /未满14周岁/],
-    ['camera-fault', /摄像头没有接好/],
-    ['photo-fault', /照片没有读出来/],
-    ['too-often', /次数已用完/],
+    ['too-young', /未满14周岁[^]*请取走身份证/],
+    ['camera-fault', /摄像头没有接好[^]*请取走身份证/],
+    ['photo-fault', /照片没有读出来[^]*请取走身份证/],
+    ['too-often', /次数已用完[^]*请取走身份证/],
     ['no-card', /没有读到身份证/],
     ['busy', /读卡器正忙/],
     ['a-new-word', /现在不能这样核对/],

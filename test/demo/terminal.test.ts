@@ -172,12 +172,18 @@ describe('the fake card reader', () => {
       const own = portraitOf('yan')
       assert.equal(desked.card?.photo && portraitIn(desked.card.photo), own)
       assert.ok(await shows(own))
-      assert.match(await post('scene', { scene: 'other' }), /镜头前 Before the camera：别人/)
+      assert.match(
+        await post('scene', { scene: 'other' }),
+        /镜头前 Before the camera：别人[^]*value="other" selected/,
+        'what is so is what stands there to be chosen',
+      )
       assert.ok(await shows(otherThan(own)))
       await post('scene', { scene: 'still' })
       assert.deepEqual(await picture(), pictureOf(own, 'front'))
       await post('scene', { scene: 'nobody' })
       assert.deepEqual(await picture(), emptyPicture())
+      await post('scene', { scene: 'broken' })
+      assert.equal((await fetch(new URL('camera', url))).status, 503)
       await post('scene', { scene: 'constructor' })
       assert.ok(await shows(own))
       await post('lift')

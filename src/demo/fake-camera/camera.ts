@@ -9,6 +9,7 @@ export const scenes = {
   other: { zh: '别人', en: 'somebody else' },
   still: { zh: '持证人，不做动作', en: 'the holder, not moving' },
   nobody: { zh: '没有人', en: 'nobody' },
+  broken: { zh: '摄像头坏了', en: 'the camera does not answer' },
 } as const
 export type Scene = keyof typeof scenes
 
@@ -27,7 +28,7 @@ export function createFakeCamera(holder: () => Portrait | undefined, now: () => 
     scene: 'holder',
     picture() {
       const shown = holder()
-      if (shown === undefined || camera.scene === 'nobody') return emptyPicture()
+      if (shown === undefined || camera.scene === 'nobody' || camera.scene === 'broken') return emptyPicture()
       if (camera.scene === 'still') return pictureOf(shown, 'front')
       const pose = poses[Math.floor(now() / poseMs) % poses.length] as (typeof poses)[number]
       return pictureOf(camera.scene === 'other' ? otherThan(shown) : shown, pose)

@@ -18,9 +18,9 @@ const troubles = {
 } as const
 type Trouble = keyof typeof troubles
 
-const choices = (of: Readonly<Record<string, { readonly zh: string; readonly en: string }>>) =>
+const choices = (of: Readonly<Record<string, { readonly zh: string; readonly en: string }>>, chosen?: string) =>
   Object.entries(of)
-    .map(([value, { zh, en }]) => `<option value="${value}">${zh} ${en}</option>`)
+    .map(([value, { zh, en }]) => `<option value="${value}"${value === chosen ? ' selected' : ''}>${zh} ${en}</option>`)
     .join('')
 
 /** @param population file of the synthetic people */
@@ -37,19 +37,21 @@ export function createDesk(reader: FakeReader, population: string | URL): Router
     const persons = people.map(({ key, name }) => `<option value="${key}">${escaped(name)} ${key}</option>`).join('')
     const shown = reader.card && lying ? `读卡器上：${escaped(lying)}` : '读卡器上没有卡 No card on the reader'
     const { zh, en } = troubles[trouble]
-    const body = `<h1>演示读卡器</h1><p class="sub">The fake card reader</p><p class="ok" role="status">${shown}</p><form method="post" action="place">
+    const body = `<h1>演示读卡器和摄像头</h1><p class="sub">The fake card reader and camera of the terminal</p><p class="ok" role="status">${shown}</p><form method="post" action="place">
 <p><label for="person">谁的身份证 Whose card</label><br><select id="person" name="person">${persons}</select></p>
 <p><label for="condition">这张证 The card is</label><br><select id="condition" name="condition">${choices(conditions)}</select></p>
 <p><button class="do">放到读卡器上 Put it on the reader</button></p></form>
 <form method="post" action="lift"><p><button>拿走 Take it away</button></p></form>
 <form method="post" action="trouble"><p><label for="trouble">读卡器 The reader is：${zh} ${en}</label><br>
-<select id="trouble" name="trouble">${choices(troubles)}</select> <button>改成这样 Change</button></p></form>
+<select id="trouble" name="trouble">${choices(troubles, trouble)}</select> <button>改成这样 Change</button></p></form>
 <form method="post" action="scene"><p><label for="scene">镜头前 Before the camera：${scenes[camera.scene].zh} ${scenes[camera.scene].en}</label><br>
-<select id="scene" name="scene">${choices(scenes)}</select> <button>换成这样 Change</button></p></form>`
-    response.type('html').send(demoDocument('演示读卡器', body))
+<select id="scene" name="scene">${choices(scenes, camera.scene)}</select> <button>换成这样 Change</button></p></form>
+<p class="sub">持证人是最后放上的那张证的人，会不停地转头、张嘴，不用您动手。 The holder is whose card was put down last; he turns his head and opens his mouth by himself, over and over.</p>`
+    response.type('html').send(demoDocument('演示读卡器和摄像头', body))
   })
 
   router.get('/camera', (_request, response) => {
+    if (camera.scene === 'broken') return void response.status(503).end()
     response.set('cache-control', 'no-store').type('jpeg').send(camera.picture())
   })
 
