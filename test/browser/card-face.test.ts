@@ -263,6 +263,8 @@ describe('a card and a face in a browser', function () {
       .map((one) => Math.round(one.getBoundingClientRect().height)))`
 
     const judge = async (name: string, least: number) => {
+      // Without its style sheet a page has other sizes.
+      await page.waitForLoadState()
       for (const [size, [width, height]] of Object.entries(sizes)) {
         await page.setViewportSize({ width, height })
         assert.equal(await page.evaluate(overflow), 0, `${name} ${size}: wider than the screen`)
