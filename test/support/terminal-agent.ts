@@ -63,6 +63,9 @@ export async function startTerminalAgent({ directory, settings }: Started): Prom
       if (address) found(address)
     })
     void ended.then(() => fail(new Error(said)))
+  }).catch(async (error: unknown) => {
+    await line.close()
+    throw error
   })
   return {
     ...{ url, fake, line, root: rootFile, certificate },
